@@ -1,0 +1,75 @@
+"""Zero-shot denoising of microscopy and medical images, in napari and without it."""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__version__ = version("napari-mpi")
+__all__ = ["__version__", "denoise"]
+
+
+def denoise(
+    image: "NDArray[np.generic]",
+    axes: str | None = None,
+    *,
+    weights: str = "none",
+    preset: str = "independent-fast",
+    device: str = "auto",
+    **settings: Any,
+) -> "NDArray[np.generic]":
+    """Denoise an image from nothing but itself.
+
+    Parameters
+    ----------
+    image : NDArray
+        Integers or finite reals, of any shape that holds Y and X; it is not changed.
+    axes : str, optional
+        One letter per dimension, such as 'YX', 'TZCYX' or 'YXS'; guessed if None.
+    weights : str
+        A name that ``napari-mpi weights list`` shows, or the path of a weights file.
+    preset : str
+        Noise and effort: '(independent|real|correlated)-(fast|full)'.
+    device : str
+        'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
+    **settings
+        Fields of `napari_mpi.engine.config.FillingConfig` to set otherwise than the
+        preset does, such as ``seed=1`` or ``iterations=400``.
+
+    Returns
+    -------
+    NDArray
+        The denoised image, of the same shape and type.
+
+    Raises
+    ------
+    napari_mpi.engine.errors.EngineError
+        One of its kinds, with a sentence on what does not fit, and the way out.
+
+    Examples
+    --------
+    >>> from napari_mpi import denoise  # doctest: +SKIP
+    >>> clean = denoise(noisy, axes="ZYX", preset="real-fast", seed=1)  # doctest: +SKIP
+
+    References
+    ----------
+    Ma et al., Masked Pre-trained Model Enables Universal Zero-shot Denoiser,
+    NeurIPS 2024, arXiv 2401.14966.
+    """
+    # torch takes seconds to import: napari must be able to read the manifest without.
+    from napari_mpi.engine import (
+        axes as axes_,
+        config,
+        denoising,
+        jobs,
+        weights as weights_,
+    )
+
+    chosen = config.preset(preset, **settings)
+    loaded = weights_.load_weights(weights, seed=chosen.seed)
+    letters = axes or axes_.guess_axes(image.shape)
+    return jobs.run(
+        denoising.denoise(image, letters, weights=loaded, config=chosen, device=device)
+    )

@@ -1,0 +1,7 @@
+"""Run the command line as ``python -m napari_mpi``."""
+
+import sys
+
+from napari_mpi.cli import main
+
+sys.exit(main())

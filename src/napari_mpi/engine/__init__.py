@@ -1,0 +1,1 @@
+"""The Qt-free, napari-free half: images in, denoised images out, as generators."""

@@ -1,0 +1,216 @@
+"""Every setting of the engine, torch-free: forms and command line are built from it."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from napari_mpi.engine.errors import ConfigError
+
+EnsembleStart = Literal["noisy", "first-fill", "unbiased"]
+Noise = Literal["independent", "real", "correlated"]
+Effort = Literal["fast", "full"]
+
+
+def described(default: Any, label: str, help_text: str, **limits: Any) -> Any:
+    """Return a dataclass field with what a form or a command line shows for it."""
+    metadata = {"label": label, "help": help_text, **limits}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FillingConfig:
+    """Settings of iterative filling (Ma et al. 2024, algorithm 2).
+
+    The defaults are the paper's for independent noise, fast.
+
+    Parameters
+    ----------
+    mask_ratio : float
+        Share of the pixels that one mask hides, 0 < ratio < 1 (p in the paper).
+    shared_mask : bool
+        One mask for all channels instead of one per channel. Grey images and
+        weights that read a single mask plane always use a shared mask.
+    iterations : int
+        Number of masks drawn and optimiser steps taken, at least 1 (T).
+    learning_rate : float
+        Step size of Adam, above 0.
+    ema_decay : float
+        Share of the ensemble that survives one fill, 0 <= decay < 1 (beta).
+    ensemble_start : {'noisy', 'first-fill', 'unbiased'}
+        Where the ensemble starts: at the noisy image as in the paper (a pixel that
+        was filled k times keeps the share decay**k of its noise), at the pixel's
+        first fill, or as an exponential average normalised by its weights.
+    pixel_unshuffle : int
+        Side of the blocks that are taken apart into sub-images before filling,
+        1 to 8; 2 breaks noise that is correlated between neighbours.
+    seed : int
+        Seed of the masks, and of random weights, 0 <= seed < 2**63.
+
+    Raises
+    ------
+    ConfigError
+        If a value is outside its range.
+    """
+
+    mask_ratio: float = described(
+        0.30,
+        "Mask ratio",
+        "share of pixels hidden in each iteration",
+        min=0.01,
+        max=0.99,
+    )
+    shared_mask: bool = described(
+        False, "Shared mask", "hide the same pixels in every colour channel"
+    )
+    iterations: int = described(
+        200,
+        "Iterations",
+        "number of masks drawn and optimiser steps",
+        min=1,
+        max=100_000,
+    )
+    learning_rate: float = described(
+        2e-3, "Learning rate", "step size of Adam", min=1e-6, max=1.0
+    )
+    ema_decay: float = described(
+        0.90,
+        "EMA decay",
+        "share of the ensemble that survives one fill",
+        min=0.0,
+        max=0.9999,
+    )
+    ensemble_start: EnsembleStart = described(
+        "noisy", "Ensemble start", "what the ensemble holds before its first fill"
+    )
+    pixel_unshuffle: int = described(
+        1,
+        "Pixel unshuffle",
+        "take the image apart into this many sub-images a side",
+        min=1,
+        max=8,
+    )
+    seed: int = described(
+        0, "Seed", "the same seed gives the same image", min=0, max=2**31 - 1
+    )
+
+    def __post_init__(self) -> None:
+        _require_number("mask ratio", self.mask_ratio, above=0, below=1)
+        _require_whole("iterations", self.iterations, at_least=1)
+        _require_number("learning rate", self.learning_rate, above=0, below=10)
+        _require_number("EMA decay", self.ema_decay, above=None, below=1)
+        _require_choice("ensemble start", self.ensemble_start, get_args(EnsembleStart))
+        _require_whole("pixel unshuffle", self.pixel_unshuffle, at_least=1, at_most=8)
+        _require_whole("seed", self.seed, at_least=0, at_most=2**63 - 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkConfig:
+    """Shape of a filling network; what a weights file must say to be rebuilt.
+
+    Parameters
+    ----------
+    architecture : {'skip'}
+        'skip' is the encoder-decoder of the paper (supplement, "network").
+    channels : int
+        Image channels in and out.
+    mask_channels : int
+        Mask planes that the network reads: 1, or one per image channel.
+    width : int
+        Feature channels of every layer, 1 to 1024.
+    scales : int
+        Number of resolutions, each half of the one before, 1 to 8.
+
+    Raises
+    ------
+    ConfigError
+        If a value is outside its range.
+    """
+
+    architecture: Literal["skip"] = "skip"
+    channels: int = 3
+    mask_channels: int = 3
+    width: int = 64
+    scales: int = 5
+
+    def __post_init__(self) -> None:
+        _require_choice("architecture", self.architecture, ("skip",))
+        _require_whole("channels", self.channels, at_least=1, at_most=16)
+        _require_choice("mask channels", self.mask_channels, (1, self.channels))
+        _require_whole("width", self.width, at_least=1, at_most=1024)
+        _require_whole("scales", self.scales, at_least=1, at_most=8)
+
+
+def preset(name: str, **changes: Any) -> FillingConfig:
+    """Return the settings of a preset, with the given fields changed.
+
+    Parameters
+    ----------
+    name : str
+        One of `PRESETS`, such as 'independent-fast'.
+    **changes
+        Fields of `FillingConfig` to set otherwise; None leaves a field as it is.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset or field, or a value is outside its range.
+    """
+    _require_choice("preset", name, tuple(PRESETS))
+    known = {field.name for field in dataclasses.fields(FillingConfig)}
+    for field in changes:
+        _require_choice("setting", field, tuple(sorted(known)))
+    given = {field: value for field, value in changes.items() if value is not None}
+    return dataclasses.replace(PRESETS[name], **given)
+
+
+def _require_number(
+    name: str, value: object, *, above: float | None, below: float
+) -> None:
+    """Raise unless the value is a number in (above, below), or in [0, below) for None."""
+    lowest = "at least 0" if above is None else f"above {above}"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigError(
+            f"{name} is {value!r}: it must be a number {lowest} and below {below}"
+        )
+    if not (value >= 0 if above is None else value > above) or not value < below:
+        raise ConfigError(f"{name} is {value}: it must be {lowest} and below {below}")
+
+
+def _require_whole(
+    name: str, value: object, *, at_least: int, at_most: int | None = None
+) -> None:
+    limits = (
+        f"{at_least} or more" if at_most is None else f"from {at_least} to {at_most}"
+    )
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(f"{name} is {value!r}: it must be a whole number, {limits}")
+    if value < at_least or (at_most is not None and value > at_most):
+        raise ConfigError(f"{name} is {value!r}: it must be {limits}")
+
+
+def _require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        allowed = ", ".join(str(choice) for choice in choices)
+        raise ConfigError(f"{name} is {value!r}: choose one of {allowed}")
+
+
+def _paper(
+    noise: Noise, mask_ratio: float, full: int, **shared: Any
+) -> dict[str, FillingConfig]:
+    """Return the paper's fast and full settings for one kind of noise (its section 4)."""
+    fast = FillingConfig(
+        mask_ratio=mask_ratio, iterations=200, ema_decay=0.90, **shared
+    )
+    slow = dataclasses.replace(fast, iterations=full, ema_decay=0.99)
+    return {f"{noise}-fast": fast, f"{noise}-full": slow}
+
+
+# Below the checks, which run when these are made.
+PRESETS: dict[str, FillingConfig] = {
+    **_paper("independent", 0.30, full=1000),
+    **_paper("real", 0.85, full=1000, shared_mask=True),
+    **_paper("correlated", 0.90, full=800, shared_mask=True, pixel_unshuffle=2),
+}
+"""The paper's settings by name: noise (independent, real, correlated) and effort."""
+
+DEFAULT_PRESET = "independent-fast"

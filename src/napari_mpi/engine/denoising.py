@@ -1,0 +1,304 @@
+"""Denoising of an n-D image: axes, intensities and iterative filling, plane by plane."""
+
+import dataclasses
+import importlib.metadata
+import math
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_mpi.engine.axes import ImageAxes, Index
+from napari_mpi.engine.config import FillingConfig
+from napari_mpi.engine.device import describe_device, resolve_device
+from napari_mpi.engine.errors import ConfigError, OutOfMemory
+from napari_mpi.engine.filling import (
+    SNAPSHOT_INTERVAL,
+    FillingSnapshot,
+    FillingState,
+    iterative_filling,
+)
+from napari_mpi.engine.intensity import IntensityMap, measure, require_usable
+from napari_mpi.engine.jobs import Job
+from napari_mpi.engine.weights import Weights
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class DenoisingSnapshot:
+    """What denoising has reached: the plane at work as it is now.
+
+    Parameters
+    ----------
+    plane, planes : int
+        Number of the plane at work, from 0, and how many there are.
+    iteration, iterations : int
+        Iterations done on this plane, and to do.
+    losses : tuple of float
+        Masked losses since the snapshot before, in network units squared.
+    index : tuple
+        Where ``image`` belongs in the result: ``result[index]``.
+    image : NDArray
+        The plane denoised so far, in the source's type, units and order; read-only.
+    """
+
+    plane: int
+    planes: int
+    iteration: int
+    iterations: int
+    losses: tuple[float, ...]
+    index: Index
+    image: Array = field(repr=False)
+
+    @property
+    def fraction(self) -> float:
+        """Share of the whole work that is done, 0..1."""
+        return (self.plane + self.iteration / self.iterations) / self.planes
+
+
+@dataclass(slots=True)
+class DenoisingState:
+    """What `denoise` has reached, kept by whoever may want to go on from there.
+
+    Parameters
+    ----------
+    result : NDArray, optional
+        The image so far: denoised planes, then the source's own. None before the start.
+    plane : int
+        Number of the plane at work; its predecessors are done.
+    iteration : int
+        Iterations done on that plane.
+    filling : FillingState, optional
+        What filling that plane needs to go on, on the CPU once the job is closed.
+    """
+
+    result: Array | None = field(default=None, repr=False)
+    plane: int = 0
+    iteration: int = 0
+    filling: FillingState | None = field(default=None, repr=False)
+
+
+def denoise(
+    image: Array,
+    axes: str,
+    *,
+    weights: Weights,
+    config: FillingConfig,
+    device: str | torch.device = "auto",
+    state: DenoisingState | None = None,
+    snapshot_interval: float = SNAPSHOT_INTERVAL,
+) -> Job[DenoisingSnapshot, Array]:
+    """Denoise an image of any axes that hold Y and X.
+
+    Colours S are denoised together, every other plane by itself from the same weights
+    and seed. Intensities are mapped once per channel C, over all its planes.
+
+    Parameters
+    ----------
+    image : NDArray
+        Integers or finite reals; it is not changed.
+    axes : str
+        One letter per dimension, such as 'YX', 'TZCYX' or 'YXS'.
+    weights : Weights
+        Where the network starts from, see `load_weights`.
+    config : FillingConfig
+        A preset or settings of one's own; see `effective_config`.
+    device : str or torch.device
+        'auto', 'cpu', 'cuda', 'cuda:1', 'mps'.
+    state : DenoisingState, optional
+        Filled as the work goes on; given again, with more iterations in the config
+        perhaps, the work goes on exactly where it stood when the job was closed.
+    snapshot_interval : float
+        Least time between two snapshots in seconds.
+
+    Yields
+    ------
+    DenoisingSnapshot
+        At least one for each plane that is not constant.
+
+    Returns
+    -------
+    NDArray
+        Of the image's shape and type. Constant channels come back as they are.
+
+    Raises
+    ------
+    AxesError, ConfigError, DeviceError, ImageError
+        If image, axes, settings and device don't fit; before any work is done.
+    OutOfMemory
+        If the device cannot hold the network's features for one plane.
+    """
+    layout = ImageAxes(axes, image.shape)
+    require_usable(image)
+    config = effective_config(config, layout, weights)
+    target = device if isinstance(device, torch.device) else resolve_device(device)
+    state = state if state is not None else DenoisingState()
+    if state.result is None:
+        state.result = image.copy()
+    with _releasing(state, target):
+        number = 0
+        planes = len(layout.planes())
+        for item in layout.items():
+            intensities = measure(layout.channels_first(image[index]) for index in item)
+            for index in item:
+                if number >= state.plane and not intensities.is_flat:
+                    place = _Place(layout, intensities, index, number, planes)
+                    yield from _denoise_plane(
+                        image, place, weights, config, target, state, snapshot_interval
+                    )
+                number += 1
+    return state.result
+
+
+def effective_config(
+    config: FillingConfig, layout: ImageAxes, weights: Weights
+) -> FillingConfig:
+    """Return the settings that an image and weights lead to.
+
+    The channels of a grey image all carry the same noise, so they must share one
+    mask: otherwise a value that is hidden in one channel stands open in the next, and
+    nothing is denoised. Weights that read a single mask plane need a shared mask too.
+
+    Raises
+    ------
+    ConfigError
+        If the weights are for another number of channels.
+    """
+    channels = weights.network.channels
+    if channels != 3:
+        raise ConfigError(
+            f"weights {weights.name!r} fill {channels} channels: give weights that fill 3"
+        )
+    if not layout.is_colour or weights.network.mask_channels == 1:
+        return dataclasses.replace(config, shared_mask=True)
+    return config
+
+
+def provenance(
+    config: FillingConfig,
+    weights: Weights,
+    device: torch.device,
+    axes: str,
+    state: DenoisingState | None = None,
+) -> dict[str, Any]:
+    """Return what is needed to make a result again, as JSON values."""
+    made: dict[str, Any] = {
+        "version": importlib.metadata.version("napari-mpi"),
+        "method": "Masked Pre-train then Iterative fill, arXiv 2401.14966",
+        "axes": axes,
+        "settings": dataclasses.asdict(config),
+        "weights": {
+            "name": weights.name,
+            "sha256": weights.sha256,
+            **weights.provenance,
+        },
+        "device": describe_device(device),
+        "torch": torch.__version__,
+    }
+    if state is not None:
+        made["reached"] = {"plane": state.plane, "iteration": state.iteration}
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One plane: where it lies in the image, and how its intensities are mapped."""
+
+    layout: ImageAxes
+    intensities: IntensityMap
+    index: Index
+    number: int
+    planes: int
+
+    def noisy(self, image: Array, channels: int) -> torch.Tensor:
+        """Return the plane as (1, channels, Y, X) in network units."""
+        plane = self.intensities.to_network(
+            self.layout.channels_first(image[self.index])
+        )
+        return torch.from_numpy(plane).expand(channels, -1, -1)[None].contiguous()
+
+    def restored(self, ensemble: NDArray[np.float32], dtype: np.dtype[Any]) -> Array:
+        """Map an ensemble back to the plane's type, units and order of axes."""
+        channels = ensemble[0] if self.layout.is_colour else ensemble.mean(axis=1)
+        plane = self.intensities.from_network(channels, dtype)
+        return self.layout.from_channels_first(plane)
+
+
+def _denoise_plane(
+    image: Array,
+    place: _Place,
+    weights: Weights,
+    config: FillingConfig,
+    device: torch.device,
+    state: DenoisingState,
+    snapshot_interval: float,
+) -> Iterator[DenoisingSnapshot]:
+    """Fill one plane, and put every snapshot of it into the result."""
+    noisy = place.noisy(image, weights.network.channels).to(device)
+    if state.filling is None or state.plane != place.number:
+        state.filling = FillingState(noisy, weights.to_network(device), config)
+        state.plane, state.iteration = place.number, 0
+    state.filling.to(device)
+    job = iterative_filling(
+        noisy,
+        state.filling.network,
+        config,
+        state=state.filling,
+        snapshot_interval=snapshot_interval,
+    )
+    assert state.result is not None
+    with closing(job):
+        for filling in job:
+            plane = place.restored(filling.ensemble, image.dtype)
+            plane.flags.writeable = False
+            state.result[place.index] = plane
+            state.iteration = filling.iteration
+            yield _snapshot(place, filling, plane)
+
+
+def _snapshot(
+    place: _Place, filling: FillingSnapshot, plane: Array
+) -> DenoisingSnapshot:
+    return DenoisingSnapshot(
+        place.number,
+        place.planes,
+        filling.iteration,
+        filling.iterations,
+        filling.losses,
+        place.index,
+        plane,
+    )
+
+
+@contextmanager
+def _releasing(state: DenoisingState, device: torch.device) -> Iterator[None]:
+    """Free the device at the end, whatever the end; tell of a full memory in words."""
+    full = False
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError):
+        full = True
+    except RuntimeError as error:
+        if "allocate" not in str(error):  # what torch says when the CPU's is full
+            raise
+        full = True
+    finally:
+        if state.filling is not None:
+            state.filling.to("cpu")
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+    if full:
+        # Raised only here: the caught error keeps the frames that hold the memory.
+        raise OutOfMemory(
+            f"{describe_device(device)} has not enough memory for this image:"
+            f" denoise a smaller part of it, close other programs{_elsewhere(device)}"
+        )
+
+
+def _elsewhere(device: torch.device) -> str:
+    return "" if device.type == "cpu" else ", or choose the device 'cpu'"

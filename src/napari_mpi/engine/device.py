@@ -1,0 +1,76 @@
+"""Devices: which there are, what they are called, and what to say when one is not."""
+
+import platform
+from pathlib import Path
+
+import torch
+
+from napari_mpi.engine.errors import DeviceError
+
+
+def available_devices() -> list[str]:
+    """Return the names that `resolve_device` takes here, the fastest first."""
+    cuda = (
+        [f"cuda:{n}" for n in range(torch.cuda.device_count())]
+        if torch.cuda.is_available()
+        else []
+    )
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return [*cuda, *mps, "cpu"]
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """Return the device of a name.
+
+    Parameters
+    ----------
+    name : str
+        'auto' for the fastest there is, 'cpu', 'cuda', 'cuda:1', 'mps', ...
+
+    Raises
+    ------
+    DeviceError
+        If there is no such device on this machine.
+    """
+    here = available_devices()
+    if name == "auto":
+        return torch.device(here[0])
+    if name in here or (name == "cuda" and "cuda:0" in here):
+        return torch.device(name)
+    raise DeviceError(
+        f"device {name!r} is not there: choose auto or {' or '.join(here)}{_why_not(name)}"
+    )
+
+
+def describe_device(device: torch.device) -> str:
+    """Return the device's real name, such as 'NVIDIA H200 (cuda:0, 140 GB)'."""
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        return f"{properties.name} ({device}, {properties.total_memory / 1e9:.0f} GB)"
+    if device.type == "mps":
+        return f"Apple GPU (mps, {platform.machine()})"
+    threads = torch.get_num_threads()
+    return f"{_processor()} (cpu, {threads} thread{'s' if threads > 1 else ''})"
+
+
+def fallback_notice(name: str, device: torch.device) -> str | None:
+    """Return what to tell a person whose 'auto' found no GPU, or None."""
+    if name == "auto" and device.type == "cpu":
+        return f"no GPU found, so the CPU is used; this takes longer{_why_not('cuda')}"
+    return None
+
+
+def _why_not(name: str) -> str:
+    if name.startswith("cuda") and torch.version.cuda is None:
+        return f" (this PyTorch, {torch.__version__}, is built without CUDA)"
+    return ""
+
+
+def _processor() -> str:
+    """Return the processor's name; Linux tells it only in /proc."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,119 @@
+"""Intensities: from an image's own units to the network's range, and exactly back."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_mpi.engine.errors import ImageError
+
+Array = NDArray[np.generic]
+
+NETWORK_MARGIN = 0.05
+"""Share of the network's range 0..1 that stays free at either end."""
+
+_HOT_RATIO = 4.0  # a spot of one Gaussian sigma 0.6 pixels, sharper than optics give
+_HOT_PIXELS, _HOT_SHARE = 4, 1e-4  # more of them than this are taken for structure
+
+
+@dataclass(frozen=True, slots=True)
+class IntensityMap:
+    """An affine map between an item's intensities and the network's range.
+
+    Parameters
+    ----------
+    low, high : float
+        The intensities that become ``margin`` and ``1 - margin``; others follow in
+        a straight line, nothing is clipped on the way in.
+    """
+
+    low: float
+    high: float
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the item is constant: there is nothing to denoise."""
+        return not self.high > self.low
+
+    def to_network(self, image: Array) -> NDArray[np.float32]:
+        """Map intensities to the network's range, as float32."""
+        scale = (1 - 2 * NETWORK_MARGIN) / (self.high - self.low)
+        inside: NDArray[np.float32] = (
+            NETWORK_MARGIN
+            + (image.astype(_exact_float(image.dtype)) - self.low) * scale
+        ).astype(np.float32)
+        return inside
+
+    def from_network(self, image: Array, dtype: np.dtype[np.generic]) -> Array:
+        """Map back; integers are rounded, and clipped to what their type can hold."""
+        scale = (self.high - self.low) / (1 - 2 * NETWORK_MARGIN)
+        values = self.low + (image.astype(_exact_float(dtype)) - NETWORK_MARGIN) * scale
+        return _as_dtype(values, dtype)
+
+
+def measure(planes: Iterable[Array]) -> IntensityMap:
+    """Find the range of intensities over all planes of an item.
+
+    A few hot or dead pixels that dwarf all others don't count: where such a pixel
+    stands out of its surroundings more than four times as far as the next brightest
+    (or darkest) of its neighbours, the neighbour's value is taken. Structure that the optics has blurred over
+    more than one pixel keeps its full height.
+
+    Parameters
+    ----------
+    planes : iterable of NDArray
+        Each of shape (C, Y, X), finite.
+    """
+    ranges = [_range_without_hot_pixels(plane) for plane in planes]
+    return IntensityMap(min(low for low, _ in ranges), max(high for _, high in ranges))
+
+
+def require_usable(image: Array) -> None:
+    """Raise ImageError unless the image holds finite real numbers."""
+    if image.dtype.kind not in "uif":
+        kind = {"b": "yes/no values (a mask)", "c": "complex numbers"}.get(
+            image.dtype.kind, "no numbers"
+        )
+        raise ImageError(
+            f"the image holds {kind}, type {image.dtype}: give integers or real numbers"
+        )
+    if image.dtype.kind == "f":
+        unusable = int(image.size - np.isfinite(image).sum())
+        if unusable:
+            raise ImageError(
+                f"the image has {unusable} values that are NaN or infinite: replace or crop them first"
+            )
+
+
+def _exact_float(dtype: np.dtype[np.generic]) -> np.dtype[np.floating[Any]]:
+    """Return the smallest float type, from float32 on, that holds the type exactly."""
+    return np.result_type(dtype, np.float32)
+
+
+def _as_dtype(image: Array, dtype: np.dtype[np.generic]) -> Array:
+    """Convert to a type; integers are rounded and clipped, never wrapped."""
+    if dtype.kind == "f":
+        return image.astype(dtype)
+    limits = np.iinfo(dtype)  # type: ignore[type-var]
+    return np.clip(np.rint(image), limits.min, limits.max).astype(dtype)
+
+
+def _range_without_hot_pixels(plane: Array) -> tuple[float, float]:
+    values = plane.astype(np.float64)
+    return -_highest(-values), _highest(values)
+
+
+def _highest(values: NDArray[np.float64]) -> float:
+    """Return the highest value, or its brightest neighbour's where it is a hot pixel."""
+    few = min(max(_HOT_PIXELS, int(values.size * _HOT_SHARE)), values.size - 1)
+    common = np.partition(values, -few - 1, axis=None)[-few - 1]
+    if values.max() - common <= common - values.min():
+        return float(values.max())  # no few pixels that dwarf all others
+    around = (1, 3, 3)
+    second = ndimage.rank_filter(values, rank=-2, size=around, mode="mirror")
+    middle = ndimage.median_filter(values, size=around, mode="mirror")
+    hot = values - middle > _HOT_RATIO * (second - middle)
+    return float(np.where(hot, second, values).max())

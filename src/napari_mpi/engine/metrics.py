@@ -1,0 +1,90 @@
+"""PSNR and SSIM against a clean reference, by scikit-image, with a stated data range."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from napari_mpi.engine.axes import ImageAxes
+from napari_mpi.engine.errors import ImageError
+
+Array = NDArray[np.generic]
+_SSIM_WINDOW = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How close an image comes to its clean reference.
+
+    Parameters
+    ----------
+    psnr : float
+        Peak signal-to-noise ratio in dB; infinite for equal images.
+    ssim : float
+        Structural similarity, at most 1, mean over all planes; NaN for planes
+        smaller than its window of 7 x 7 pixels.
+    data_range : float
+        The range of intensities that both are relative to.
+    """
+
+    psnr: float
+    ssim: float
+    data_range: float
+
+    def __str__(self) -> str:
+        return f"{self.psnr:.2f} dB, SSIM {self.ssim:.3f}"
+
+
+def data_range_of(reference: Array) -> float:
+    """Return 255 for 8-bit images, and the span of the reference's values for others."""
+    if reference.dtype == np.uint8:
+        return 255.0
+    return float(reference.max()) - float(reference.min())
+
+
+def quality(
+    image: Array, reference: Array, axes: ImageAxes, *, data_range: float | None = None
+) -> Quality:
+    """Compare an image with its reference.
+
+    Parameters
+    ----------
+    image, reference : NDArray
+        Of equal shape and in equal units.
+    axes : ImageAxes
+        Their axes; SSIM is taken plane by plane, PSNR over everything.
+    data_range : float, optional
+        Range of intensities; `data_range_of` the reference if None.
+
+    Raises
+    ------
+    ImageError
+        If the shapes differ, or the reference is constant.
+    """
+    if image.shape != reference.shape:
+        raise ImageError(
+            f"the reference has shape {reference.shape} but the image {image.shape}: choose one of equal shape"
+        )
+    span = data_range_of(reference) if data_range is None else data_range
+    if not span > 0:
+        raise ImageError(
+            "the reference is constant: PSNR and SSIM need one with structure"
+        )
+    # Subtracting in the type of the image would wrap unsigned integers.
+    image, reference = image.astype(np.float64), reference.astype(np.float64)
+    with np.errstate(divide="ignore"):
+        psnr = peak_signal_noise_ratio(reference, image, data_range=span)
+    similarities = [
+        _ssim(image[plane], reference[plane], axes, span) for plane in axes.planes()
+    ]
+    return Quality(float(psnr), float(np.mean(similarities)), span)
+
+
+def _ssim(image: Array, reference: Array, axes: ImageAxes, data_range: float) -> float:
+    image, reference = axes.channels_first(image), axes.channels_first(reference)
+    if min(image.shape[1:]) < _SSIM_WINDOW:
+        return float("nan")
+    return float(
+        structural_similarity(reference, image, data_range=data_range, channel_axis=0)
+    )

@@ -1,0 +1,160 @@
+"""Networks that fill hidden pixels; what they are told of a hidden pixel is nothing."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_mpi.engine.config import NetworkConfig
+from napari_mpi.engine.errors import ConfigError
+
+_SLOPE = 0.2  # of LeakyReLU, as in the paper's network
+
+
+class FillingNetwork(nn.Module):
+    """Predicts every pixel of an image from those that are not hidden.
+
+    The network hides the pixels itself: whatever value a hidden pixel holds, the
+    output is the same. An image below the smallest size that the network can
+    halve often enough is mirrored outwards, its mask with it, and cropped again.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        Architecture and size; the weights start at random, see `initialise`.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = SkipScale(
+            config.channels + config.mask_channels, config.width, config.scales
+        )
+        self.head = nn.Conv2d(config.width, config.channels, 1)
+
+    @property
+    def smallest_side(self) -> int:
+        """Pixels that each side must have so that the deepest scale keeps two."""
+        return int(2**self.config.scales + 1)
+
+    def forward(self, image: Tensor, masked: Tensor) -> Tensor:
+        """Fill the image.
+
+        Parameters
+        ----------
+        image : Tensor
+            Shape (N, C, Y, X), float32, intensities about 0..1.
+        masked : Tensor
+            Shape (N, C, Y, X) or (N, 1, Y, X), bool; True = hidden.
+
+        Returns
+        -------
+        Tensor
+            Shape (N, C, Y, X), the prediction for every pixel, 0..1.
+
+        Raises
+        ------
+        ConfigError
+            If the channels of image or mask do not fit the network.
+        """
+        self._check_channels(image, masked)
+        height, width = image.shape[-2:]
+        image, masked = self._mirrored(image), self._mirrored(masked)
+        kept = (~masked).to(image.dtype)  # the authors' planes: 1 = kept
+        planes = kept.expand(-1, self.config.mask_channels, -1, -1)
+        features = self.trunk(torch.cat([image * kept, planes], dim=1))
+        return torch.sigmoid(self.head(features))[..., :height, :width]
+
+    def _check_channels(self, image: Tensor, masked: Tensor) -> None:
+        channels, planes = self.config.channels, self.config.mask_channels
+        if image.shape[1] != channels:
+            raise ConfigError(
+                f"the image has {image.shape[1]} channels but the network fills"
+                f" {channels}: give {channels}, or other weights"
+            )
+        if masked.shape[1] not in (1, planes):
+            raise ConfigError(
+                f"the mask has {masked.shape[1]} channels but the network reads"
+                f" {planes}: use one mask for all channels, or other weights"
+            )
+
+    def _mirrored(self, planes: Tensor) -> Tensor:
+        """Mirror too small images outwards; a hidden pixel's copies are hidden too."""
+        for axis in (-2, -1):
+            side = planes.shape[axis]
+            if side < self.smallest_side:
+                steps = torch.arange(self.smallest_side, device=planes.device) % (
+                    2 * side
+                )
+                inside = torch.where(steps < side, steps, 2 * side - 1 - steps)
+                planes = planes.index_select(axis, inside)
+        return planes
+
+
+class SkipScale(nn.Module):
+    """One scale of the paper's network, holding the next deeper one.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the input.
+    width : int
+        Feature channels of every layer and of the output.
+    scales : int
+        Number of scales from this one downwards.
+    """
+
+    def __init__(self, channels: int, width: int, scales: int) -> None:
+        super().__init__()
+        self.skip = _conv_norm(channels, width, kernel=1)
+        self.down = _conv_norm(channels, width, kernel=3, stride=2)
+        self.refine = _conv_norm(width, width, kernel=3)
+        self.deeper = (
+            SkipScale(width, width, scales - 1) if scales > 1 else nn.Identity()
+        )
+        self.merge_norm = nn.BatchNorm2d(2 * width)
+        self.merge = _conv_norm(2 * width, width, kernel=3)
+        self.mix = _conv_norm(width, width, kernel=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, Y, X) to (N, width, Y, X)."""
+        skip = self.skip(x)
+        deep = self.deeper(self.refine(self.down(x)))
+        deep = F.interpolate(deep, scale_factor=2.0, mode="nearest")
+        merged = torch.cat([skip, _centre_crop(deep, skip.shape[-2:])], dim=1)
+        return self.mix(self.merge(self.merge_norm(merged)))  # type: ignore[no-any-return]
+
+
+def initialise(network: FillingNetwork, *, rng: torch.Generator) -> None:
+    """Set all weights to a fresh start, drawn from ``rng`` alone.
+
+    Convolutions get He's uniform distribution for a LeakyReLU, biases and batch
+    statistics their neutral values. The network must be on the device of ``rng``.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_uniform_(module.weight, a=_SLOPE, generator=rng)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()  # ones and zeros, nothing random
+
+
+def _conv_norm(
+    channels: int, width: int, *, kernel: int, stride: int = 1
+) -> nn.Sequential:
+    """Convolution with mirrored borders, batch normalisation, LeakyReLU."""
+    return nn.Sequential(
+        nn.Conv2d(
+            channels, width, kernel, stride, padding=kernel // 2, padding_mode="reflect"
+        ),
+        nn.BatchNorm2d(width),
+        nn.LeakyReLU(_SLOPE, inplace=True),
+    )
+
+
+def _centre_crop(x: Tensor, size: torch.Size) -> Tensor:
+    """Crop the last two axes; upsampling gives one pixel too many for odd sizes."""
+    top, left = (
+        (have - want) // 2 for have, want in zip(x.shape[-2:], size, strict=True)
+    )
+    return x[..., top : top + size[0], left : left + size[1]]
