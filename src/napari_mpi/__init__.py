@@ -61,9 +61,13 @@ def denoise(
     # torch takes seconds to import: napari must be able to read the manifest without.
     from napari_mpi.engine import (
         axes as axes_,
+    )
+    from napari_mpi.engine import (
         config,
         denoising,
         jobs,
+    )
+    from napari_mpi.engine import (
         weights as weights_,
     )
 

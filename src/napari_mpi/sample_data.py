@@ -49,6 +49,10 @@ def tissue(*, seed: int = 0) -> Sample:
     )
 
 
+SAMPLES = {"cell": cell, "tissue": tissue}
+"""Makers of samples by name."""
+
+
 def noisy_cell() -> list[tuple[Any, dict[str, Any], str]]:
     """Return napari layers: a noisy cell and its clean partner."""
     return _layers(cell())

@@ -1,7 +1,7 @@
 """Axes strings such as 'TZCYX': what each dimension of an image means."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +47,8 @@ class ImageAxes:
         letters, shape = self.letters, self.shape
         if 0 in shape:
             raise AxesError(
-                f"the image has shape {shape}, which holds no pixel: check the file or the crop"
+                f"the image has shape {shape}, which holds no pixel: check the file or"
+                " the crop"
             )
         if len(letters) != len(shape):
             raise AxesError(
@@ -57,16 +58,18 @@ class ImageAxes:
         unknown = [letter for letter in letters if letter not in LETTERS]
         if unknown or len(set(letters)) < len(letters):
             raise AxesError(
-                f"axes {letters!r} are not usable: use each of {''.join(LETTERS)} at most once"
+                f"axes {letters!r} are not usable: use each of {''.join(LETTERS)} at"
+                " most once"
             )
         if not {"Y", "X"} <= set(letters):
             raise AxesError(
-                f"axes {letters!r} lack {'Y' if 'Y' not in letters else 'X'}: name both, such as 'YX' or 'ZYX'"
+                f"axes {letters!r} lack {'Y' if 'Y' not in letters else 'X'}: name"
+                " both, such as 'YX' or 'ZYX'"
             )
 
     @property
     def is_colour(self) -> bool:
-        """Whether three colours are denoised together; a fourth, opacity, is left alone."""
+        """Whether three colours are denoised together; opacity is left alone."""
         return "S" in self.letters and self._size("S") in (3, 4)
 
     @property
@@ -102,9 +105,11 @@ class ImageAxes:
 
     def _planes(self, channel: int) -> Iterator[Index]:
         whole, colours = (slice(None),), (slice(0, 3),)  # opacity is left alone
-        inside = {"Y": whole, "X": whole, "C": (channel,)} | (
-            {"S": colours} if self.is_colour else {}
-        )
+        inside: dict[str, Iterable[int | slice]] = {
+            "Y": whole,
+            "X": whole,
+            "C": (channel,),
+        } | ({"S": colours} if self.is_colour else {})
         choices = (
             inside.get(letter, range(size))
             for letter, size in zip(self.letters, self.shape, strict=True)
@@ -131,6 +136,7 @@ def guess_axes(shape: tuple[int, ...]) -> str:
     others = {0: "", 1: "Z", 2: "TZ", 3: "TZC"}.get(len(shape) - len(plane))
     if others is None:
         raise AxesError(
-            f"the axes of shape {shape} cannot be guessed: name them, such as 'YX' or 'ZYX'"
+            f"the axes of shape {shape} cannot be guessed: name them, such as 'YX' or"
+            " 'ZYX'"
         )
     return others + plane

@@ -166,7 +166,7 @@ def preset(name: str, **changes: Any) -> FillingConfig:
 def _require_number(
     name: str, value: object, *, above: float | None, below: float
 ) -> None:
-    """Raise unless the value is a number in (above, below), or in [0, below) for None."""
+    """Raise unless the value is a number in (above, below); None stands for [0."""
     lowest = "at least 0" if above is None else f"above {above}"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ConfigError(
@@ -197,7 +197,7 @@ def _require_choice(name: str, value: object, choices: tuple[object, ...]) -> No
 def _paper(
     noise: Noise, mask_ratio: float, full: int, **shared: Any
 ) -> dict[str, FillingConfig]:
-    """Return the paper's fast and full settings for one kind of noise (its section 4)."""
+    """Return the paper's fast and full settings for one kind of noise (section 4)."""
     fast = FillingConfig(
         mask_ratio=mask_ratio, iterations=200, ema_decay=0.90, **shared
     )

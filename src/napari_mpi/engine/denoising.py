@@ -1,8 +1,7 @@
-"""Denoising of an n-D image: axes, intensities and iterative filling, plane by plane."""
+"""Denoising of an n-D image: axes, intensities and filling, plane by plane."""
 
 import dataclasses
 import importlib.metadata
-import math
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -172,7 +171,8 @@ def effective_config(
     channels = weights.network.channels
     if channels != 3:
         raise ConfigError(
-            f"weights {weights.name!r} fill {channels} channels: give weights that fill 3"
+            f"weights {weights.name!r} fill {channels} channels: give weights that"
+            " fill 3"
         )
     if not layout.is_colour or weights.network.mask_channels == 1:
         return dataclasses.replace(config, shared_mask=True)

@@ -38,7 +38,8 @@ def resolve_device(name: str = "auto") -> torch.device:
     if name in here or (name == "cuda" and "cuda:0" in here):
         return torch.device(name)
     raise DeviceError(
-        f"device {name!r} is not there: choose auto or {' or '.join(here)}{_why_not(name)}"
+        f"device {name!r} is not there: choose auto or"
+        f" {' or '.join(here)}{_why_not(name)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Iterative filling, the paper's algorithm 2: adapt on one image, keep what was hidden."""
+"""Iterative filling, the paper's algorithm 2: adapt on one image, keep the hidden."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -160,13 +160,15 @@ def _next_mask(draws: Iterator[Tensor], noisy: Tensor, iteration: int) -> Tensor
     masked = next(draws, None)
     if masked is None:
         raise ConfigError(
-            f"the masks ran out after {iteration} iterations: give one mask per iteration"
+            f"the masks ran out after {iteration} iterations: give one mask per"
+            " iteration"
         )
     masked = masked if masked.ndim == noisy.ndim else masked[None]
     if masked.shape[-2:] != noisy.shape[-2:] or masked.dtype != torch.bool:
         raise ConfigError(
-            f"a mask of shape {tuple(masked.shape)} and type {masked.dtype} does not fit"
-            f" the image of shape {tuple(noisy.shape)}: give booleans, True = hidden"
+            f"a mask of shape {tuple(masked.shape)} and type {masked.dtype} does not"
+            f" fit the image of shape {tuple(noisy.shape)}: give booleans, True ="
+            " hidden"
         )
     return masked.to(noisy.device)
 
@@ -197,18 +199,22 @@ def _fill(
 
 def _taken_apart(planes: Tensor, factor: int) -> Tensor:
     """(N, C, Y, X) -> (N * factor**2, C, Y / factor, X / factor), sizes rounded up."""
-    images, channels, height, width = planes.shape
+    _, channels, height, width = planes.shape
     bottom, right = -height % factor, -width % factor
     padded = F.pad(planes.float(), (0, right, 0, bottom), mode="replicate")
     parts = F.pixel_unshuffle(padded, factor)
-    parts = parts.unflatten(1, (channels, factor**2)).transpose(1, 2).flatten(0, 1)
-    return parts.to(planes.dtype)
+    rows, columns = parts.shape[-2:]
+    parts = parts.reshape(-1, channels, factor**2, rows, columns).transpose(1, 2)
+    return parts.reshape(-1, channels, rows, columns).to(planes.dtype)
 
 
 def _put_together(parts: Tensor, factor: int) -> Tensor:
     """Undo `_taken_apart`, but for the rounding up."""
-    images = parts.unflatten(0, (-1, factor**2)).transpose(1, 2).flatten(1, 2)
-    return F.pixel_shuffle(images, factor)
+    channels, rows, columns = parts.shape[1:]
+    images = parts.reshape(-1, factor**2, channels, rows, columns).transpose(1, 2)
+    return F.pixel_shuffle(
+        images.reshape(-1, channels * factor**2, rows, columns), factor
+    )
 
 
 def _move_ensemble(

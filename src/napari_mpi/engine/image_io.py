@@ -24,7 +24,7 @@ _IMAGEJ_DERIVED = {"ImageJ", "images", "channels", "slices", "frames", "hypersta
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a file says about its image besides the pixels; it is written back as it was.
+    """What a file says besides the pixels; it is written back as it was.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """An image as read: pixels, what its dimensions mean, and what else the file says."""
+    """An image as read: pixels, what their dimensions mean, what else the file says."""
 
     array: NDArray[np.generic] = field(repr=False)
     axes: str
@@ -83,7 +83,8 @@ def read_image(path: Path) -> ImageFile:
             else type(error).__name__
         )
         raise ImageFileError(
-            f"{path} cannot be read as an image, it is damaged or of another kind: {reason}"
+            f"{path} cannot be read as an image, it is damaged or of another kind:"
+            f" {reason}"
         ) from error
 
 
@@ -132,7 +133,8 @@ def require_writable(path: Path) -> None:
 
 def _unwritable(path: Path, error: OSError) -> ImageFileError:
     return ImageFileError(
-        f"{path} cannot be written ({error.strerror or error}): choose another folder or make room"
+        f"{path} cannot be written ({error.strerror or error}): choose another folder"
+        " or make room"
     )
 
 
@@ -174,7 +176,7 @@ def _metadata(file: tifffile.TiffFile) -> Metadata:
 
 
 def _ome_fields(xml: str) -> dict[str, Any]:
-    """Return what tifffile can write back of an OME-XML: sizes, times, channel names."""
+    """Return what tifffile writes back of an OME-XML: sizes, times, channel names."""
     image = tifffile.xml2dict(xml)["OME"]["Image"]
     image = image[0] if isinstance(image, list) else image
     pixels = image["Pixels"]

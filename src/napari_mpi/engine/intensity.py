@@ -59,8 +59,8 @@ def measure(planes: Iterable[Array]) -> IntensityMap:
 
     A few hot or dead pixels that dwarf all others don't count: where such a pixel
     stands out of its surroundings more than four times as far as the next brightest
-    (or darkest) of its neighbours, the neighbour's value is taken. Structure that the optics has blurred over
-    more than one pixel keeps its full height.
+    (or darkest) of its neighbours, the neighbour's value is taken. Structure that the
+    optics has blurred over more than one pixel keeps its full height.
 
     Parameters
     ----------
@@ -84,7 +84,8 @@ def require_usable(image: Array) -> None:
         unusable = int(image.size - np.isfinite(image).sum())
         if unusable:
             raise ImageError(
-                f"the image has {unusable} values that are NaN or infinite: replace or crop them first"
+                f"the image has {unusable} values that are NaN or infinite: replace or"
+                " crop them first"
             )
 
 
@@ -107,7 +108,7 @@ def _range_without_hot_pixels(plane: Array) -> tuple[float, float]:
 
 
 def _highest(values: NDArray[np.float64]) -> float:
-    """Return the highest value, or its brightest neighbour's where it is a hot pixel."""
+    """Return the highest value, or its next brightest neighbour's if it is hot."""
     few = min(max(_HOT_PIXELS, int(values.size * _HOT_SHARE)), values.size - 1)
     common = np.partition(values, -few - 1, axis=None)[-few - 1]
     if values.max() - common <= common - values.min():

@@ -1,4 +1,4 @@
-"""PSNR and SSIM against a clean reference, by scikit-image, with a stated data range."""
+"""PSNR and SSIM against a clean reference, by scikit-image, for a data range."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ class Quality:
 
 
 def data_range_of(reference: Array) -> float:
-    """Return 255 for 8-bit images, and the span of the reference's values for others."""
+    """Return 255 for 8-bit images, the span of the reference's values for others."""
     if reference.dtype == np.uint8:
         return 255.0
     return float(reference.max()) - float(reference.min())
@@ -64,27 +64,30 @@ def quality(
     """
     if image.shape != reference.shape:
         raise ImageError(
-            f"the reference has shape {reference.shape} but the image {image.shape}: choose one of equal shape"
+            f"the reference has shape {reference.shape} but the image {image.shape}:"
+            " choose one of equal shape"
         )
     span = data_range_of(reference) if data_range is None else data_range
     if not span > 0:
         raise ImageError(
             "the reference is constant: PSNR and SSIM need one with structure"
         )
-    # Subtracting in the type of the image would wrap unsigned integers.
-    image, reference = image.astype(np.float64), reference.astype(np.float64)
+    planes = axes.planes()
+    # As reals: subtracting in the type of the image would wrap unsigned integers.
+    ours = np.stack([axes.channels_first(image[plane]) for plane in planes]).astype(
+        float
+    )
+    clean = np.stack([axes.channels_first(reference[p]) for p in planes]).astype(float)
     with np.errstate(divide="ignore"):
-        psnr = peak_signal_noise_ratio(reference, image, data_range=span)
-    similarities = [
-        _ssim(image[plane], reference[plane], axes, span) for plane in axes.planes()
-    ]
-    return Quality(float(psnr), float(np.mean(similarities)), span)
+        psnr = peak_signal_noise_ratio(clean, ours, data_range=span)
+    ssim = np.mean([_ssim(o, c, span) for o, c in zip(ours, clean, strict=True)])
+    return Quality(float(psnr), float(ssim), span)
 
 
-def _ssim(image: Array, reference: Array, axes: ImageAxes, data_range: float) -> float:
-    image, reference = axes.channels_first(image), axes.channels_first(reference)
+def _ssim(image: Array, reference: Array, data_range: float) -> float:
     if min(image.shape[1:]) < _SSIM_WINDOW:
         return float("nan")
-    return float(
-        structural_similarity(reference, image, data_range=data_range, channel_axis=0)
+    ssim = structural_similarity(
+        reference, image, data_range=data_range, channel_axis=0
     )
+    return float(ssim)

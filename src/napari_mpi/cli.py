@@ -1,0 +1,362 @@
+"""The command line: denoise a file, manage weights, make a sample."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from napari_mpi import __version__
+from napari_mpi.engine.config import (
+    DEFAULT_PRESET,
+    PRESETS,
+    EnsembleStart,
+    FillingConfig,
+    preset,
+)
+from napari_mpi.engine.errors import ConfigError, EngineError, ImageFileError
+
+if TYPE_CHECKING:
+    from napari_mpi.engine.denoising import DenoisingSnapshot
+    from napari_mpi.engine.image_io import ImageFile
+    from napari_mpi.engine.weights import Weights
+
+DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+_EPILOG = """\
+exit status: 0 done, 1 failed (one sentence on stderr says why), 2 wrong usage,
+130 interrupted; whatever it is, no half-written file is left behind.
+
+For research use only, not for diagnosis."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows the program's name; ``sys.argv`` if None.
+    """
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], None] = options.command
+    try:
+        command(options)
+    except ConfigError as error:
+        print(f"napari-mpi: {error}", file=sys.stderr)
+        return MISUSED
+    except EngineError as error:
+        print(f"napari-mpi: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("napari-mpi: interrupted, nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    return DONE
+
+
+def _denoise(options: argparse.Namespace) -> None:
+    config = preset(options.preset, **_changes(options))
+    _require_other_file(options.output, options.input, options.reference)
+    # torch takes seconds to import: wrong usage is told before.
+    from napari_mpi.engine import denoising, image_io
+    from napari_mpi.engine.axes import ImageAxes
+    from napari_mpi.engine.device import (
+        describe_device,
+        fallback_notice,
+        resolve_device,
+    )
+    from napari_mpi.engine.weights import load_weights
+
+    image_io.require_writable(options.output)
+    image = image_io.read_image(options.input)
+    axes = options.axes or image.axes
+    layout = ImageAxes(axes, image.array.shape)
+    reference = _reference(options.reference, image)
+    device = resolve_device(options.device)
+    weights = load_weights(options.weights, seed=config.seed)
+    config = denoising.effective_config(config, layout, weights)
+    say = _say if not options.quiet else _say_nothing
+    say(
+        f"image    {options.input}, {image.array.dtype} {image.array.shape}, axes"
+        f" {axes}"
+    )
+    say(f"device   {describe_device(device)}")
+    _say_notices(say, weights, fallback_notice(options.device, device))
+    job = denoising.denoise(
+        image.array, axes, weights=weights, config=config, device=device
+    )
+    result = _with_progress(job, quiet=options.quiet)
+    made = denoising.provenance(config, weights, device, axes)
+    image_io.write_image(
+        options.output,
+        image_io.ImageFile(result, axes, image.metadata),
+        provenance=made,
+    )
+    say(f"written  {options.output}")
+    if reference is not None:
+        _report_quality(image.array, result, reference, layout)
+
+
+def _list_weights(options: argparse.Namespace) -> None:
+    from napari_mpi.engine.weights import (
+        PUBLISHED,
+        RANDOM_START,
+        data_folder,
+        weights_names,
+    )
+
+    for name in weights_names():
+        if name == RANDOM_START:
+            note = "a random start: slower and less sharp, but always there"
+        elif name in PUBLISHED:
+            entry = PUBLISHED[name]
+            here = "here" if entry.path.is_file() else "fetched when first used"
+            note = f"{entry.summary}; {here}"
+        else:
+            note = str(data_folder() / f"{name}.safetensors")
+        print(f"{name:20} {note}")
+
+
+def _fetch_weights(options: argparse.Namespace) -> None:
+    from napari_mpi.engine.weights import fetch_weights
+
+    print(fetch_weights(options.name))
+
+
+def _import_weights(options: argparse.Namespace) -> None:
+    from napari_mpi.engine.weights import import_weights
+
+    weights = import_weights(options.file, name=options.name)
+    print(f"imported as {weights.name}: use it with --weights {weights.name}")
+
+
+def _sample(options: argparse.Namespace) -> None:
+    from napari_mpi import sample_data
+    from napari_mpi.engine import image_io
+
+    sample = sample_data.SAMPLES[options.kind](seed=options.seed)
+    clean = options.output.with_name(
+        f"{options.output.stem}-clean{options.output.suffix}"
+    )
+    for path, array in ((options.output, sample.noisy), (clean, sample.clean)):
+        image_io.write_image(path, image_io.ImageFile(array, sample.axes))
+        print(path)
+
+
+def _changes(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that were given on the command line; others are None."""
+    return {field.name: getattr(options, field.name) for field in fields(FillingConfig)}
+
+
+def _require_other_file(output: Path, *inputs: Path | None) -> None:
+    for path in inputs:
+        if (
+            path is not None
+            and output.exists()
+            and path.exists()
+            and output.samefile(path)
+        ):
+            raise ImageFileError(
+                f"the output {output} is the input itself: give another name"
+            )
+
+
+def _reference(path: Path | None, image: "ImageFile") -> Any:
+    from napari_mpi.engine.image_io import read_image
+
+    if path is None:
+        return None
+    reference = read_image(path).array
+    if reference.shape != image.array.shape:
+        raise ImageFileError(
+            f"the reference {path} has shape {reference.shape} but the image"
+            f" {image.array.shape}: give one of equal shape"
+        )
+    return reference
+
+
+def _report_quality(noisy: Any, result: Any, reference: Any, layout: Any) -> None:
+    from napari_mpi.engine.metrics import quality
+
+    before, after = (quality(image, reference, layout) for image in (noisy, result))
+    print(f"noisy    {before}")
+    print(f"denoised {after} (data range {after.data_range:g})")
+
+
+def _with_progress(job: Any, *, quiet: bool) -> Any:
+    """Run the job under a progress bar with the time left."""
+    from tqdm import tqdm
+
+    from napari_mpi.engine.jobs import run
+
+    layout = "{percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left{postfix}"
+    with tqdm(total=1.0, bar_format=layout, disable=quiet, leave=False) as bar:
+
+        def show(snapshot: "DenoisingSnapshot") -> None:
+            planes = f", plane {snapshot.plane + 1} of {snapshot.planes}"
+            bar.set_postfix_str(
+                f"iteration {snapshot.iteration} of {snapshot.iterations}"
+                f"{planes if snapshot.planes > 1 else ''}",
+                refresh=False,
+            )
+            bar.update(snapshot.fraction - bar.n)
+
+        return run(job, show)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _say_nothing(line: str) -> None:
+    pass
+
+
+def _say_notices(
+    say: Callable[[str], None], weights: "Weights", fallback: str | None
+) -> None:
+    from napari_mpi.engine.weights import RANDOM_START
+
+    if fallback:
+        say(f"note     {fallback}")
+    if weights.name == RANDOM_START:
+        say("note     the weights 'none' start at random: slower and less sharp than")
+        say("         pre-trained ones, see 'napari-mpi weights list'")
+    say(f"weights  {weights.name}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="napari-mpi",
+        description=(
+            "Denoise one noisy image with no training data: masked pre-train,"
+            " then iterative fill (arXiv 2401.14966)."
+        ),
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"napari-mpi {__version__}"
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_denoise(commands)
+    _add_weights(commands)
+    _add_sample(commands)
+    return parser
+
+
+def _add_denoise(commands: Any) -> None:
+    parser = commands.add_parser(
+        "denoise",
+        help="denoise one file",
+        description=(
+            "Denoise a TIFF, PNG or JPEG file into a TIFF file of the same shape,"
+            " type, axes and calibration."
+        ),
+        epilog=(
+            "example: napari-mpi denoise cells.tif -o cells-denoised.tif"
+            " --preset real-fast"
+        ),
+    )
+    parser.add_argument("input", metavar="IN", type=Path, help="the noisy image")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT.tif", type=Path, required=True,
+        help="where to write the result; a file of that name is replaced",
+    )  # fmt: skip
+    parser.add_argument(
+        "--weights", metavar="NAME|PATH", default="none",
+        help="where the network starts from, see 'weights list' (default: none)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--preset", choices=tuple(PRESETS), default=DEFAULT_PRESET, metavar="PRESET",
+        help=f"noise and effort: {', '.join(PRESETS)} (default: {DEFAULT_PRESET})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--axes",
+        help="one letter per dimension, such as ZYX (default: as the file says)",
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="auto, cpu, cuda, cuda:1 or mps (default: auto)",
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="CLEAN",
+        type=Path,
+        help="a clean image: PSNR and SSIM are printed",
+    )
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="print no progress and no notes"
+    )
+    _add_settings(
+        parser.add_argument_group("settings of the preset that can be changed")
+    )
+    parser.set_defaults(command=_denoise)
+
+
+def _add_settings(group: Any) -> None:
+    """Add one option per field of the config; None leaves the preset's value."""
+    for field in fields(FillingConfig):
+        flag = f"--{field.name.replace('_', '-')}"
+        text = field.metadata["help"]
+        if field.type in (bool, "bool"):
+            group.add_argument(
+                flag, action=argparse.BooleanOptionalAction, default=None, help=text
+            )
+        elif field.name == "ensemble_start":
+            group.add_argument(
+                flag, choices=get_args(EnsembleStart), default=None, help=text
+            )
+        else:
+            group.add_argument(
+                flag,
+                type=type(field.default),
+                default=None,
+                metavar="N" if isinstance(field.default, int) else "P",
+                help=text,
+            )
+
+
+def _add_weights(commands: Any) -> None:
+    parser = commands.add_parser("weights", help="list, fetch or import weights")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    action = actions.add_parser("list", help="show all weights that have a name")
+    action.set_defaults(command=_list_weights)
+    action = actions.add_parser("fetch", help="download published weights to the cache")
+    action.add_argument("name", metavar="NAME")
+    action.set_defaults(command=_fetch_weights)
+    action = actions.add_parser(
+        "import", help="check a weights file and keep a copy of it"
+    )
+    action.add_argument(
+        "file",
+        metavar="FILE",
+        type=Path,
+        help=".safetensors of ours, or .pth of the paper's authors",
+    )
+    action.add_argument(
+        "--name", help="keep it under this name (default: that of the file)"
+    )
+    action.set_defaults(command=_import_weights)
+
+
+def _add_sample(commands: Any) -> None:
+    parser = commands.add_parser(
+        "sample",
+        help="write a noisy sample image and its clean partner",
+        description=(
+            "Write OUT.tif, a noisy sample, and OUT-clean.tif, its clean partner."
+        ),
+    )
+    parser.add_argument("output", metavar="OUT.tif", type=Path)
+    parser.add_argument(
+        "--kind",
+        choices=("cell", "tissue"),
+        default="cell",
+        help="cell: 16 bit grey; tissue: 8 bit colour (default: cell)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the noise (default: 0)"
+    )
+    parser.set_defaults(command=_sample)
