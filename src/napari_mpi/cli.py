@@ -16,6 +16,13 @@ from napari_mpi.engine.config import (
     preset,
 )
 from napari_mpi.engine.errors import ConfigError, EngineError, ImageFileError
+from napari_mpi.engine.registry import (
+    DEFAULT_WEIGHTS,
+    PUBLISHED,
+    RANDOM_START,
+    data_folder,
+    weights_names,
+)
 
 if TYPE_CHECKING:
     from napari_mpi.engine.denoising import DenoisingSnapshot
@@ -98,13 +105,6 @@ def _denoise(options: argparse.Namespace) -> None:
 
 
 def _list_weights(options: argparse.Namespace) -> None:
-    from napari_mpi.engine.weights import (
-        PUBLISHED,
-        RANDOM_START,
-        data_folder,
-        weights_names,
-    )
-
     for name in weights_names():
         if name == RANDOM_START:
             note = "a random start: slower and less sharp, but always there"
@@ -215,8 +215,6 @@ def _say_nothing(line: str) -> None:
 def _say_notices(
     say: Callable[[str], None], weights: "Weights", fallback: str | None
 ) -> None:
-    from napari_mpi.engine.weights import RANDOM_START
-
     if fallback:
         say(f"note     {fallback}")
     if weights.name == RANDOM_START:
@@ -264,8 +262,8 @@ def _add_denoise(commands: Any) -> None:
         help="where to write the result; a file of that name is replaced",
     )  # fmt: skip
     parser.add_argument(
-        "--weights", metavar="NAME|PATH", default="none",
-        help="where the network starts from, see 'weights list' (default: none)",
+        "--weights", metavar="NAME|PATH", default=DEFAULT_WEIGHTS,
+        help=f"where to start from, see 'weights list' (default: {DEFAULT_WEIGHTS})",
     )  # fmt: skip
     parser.add_argument(
         "--preset", choices=tuple(PRESETS), default=DEFAULT_PRESET, metavar="PRESET",
@@ -352,9 +350,9 @@ def _add_sample(commands: Any) -> None:
     parser.add_argument("output", metavar="OUT.tif", type=Path)
     parser.add_argument(
         "--kind",
-        choices=("cell", "tissue"),
-        default="cell",
-        help="cell: 16 bit grey; tissue: 8 bit colour (default: cell)",
+        choices=("retina", "tissue"),
+        default="retina",
+        help="retina: 16 bit grey; tissue: 8 bit colour (default: retina)",
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of the noise (default: 0)"

@@ -29,13 +29,14 @@ class Sample:
     noisy: NDArray[np.generic]
 
 
-def cell(*, seed: int = 0) -> Sample:
-    """Return a cell as a 16-bit camera sees it in dim light, 256 x 256."""
+def retina(*, seed: int = 0) -> Sample:
+    """Return the vessels of a retina as a dim 16-bit camera image, 256 x 256."""
     from skimage import data
 
-    clean = 200.0 + 12.0 * data.cell()[140:396, 180:436].astype(np.float64)
+    green = data.retina()[500:1012:2, 200:712:2, 1].astype(np.float64)
+    clean = 200.0 + 12.0 * green
     return _measured(
-        "cell", "YX", clean, np.uint16, gain=30.0, read_noise=60.0, seed=seed
+        "retina", "YX", clean, np.uint16, gain=16.0, read_noise=60.0, seed=seed
     )
 
 
@@ -49,13 +50,13 @@ def tissue(*, seed: int = 0) -> Sample:
     )
 
 
-SAMPLES = {"cell": cell, "tissue": tissue}
+SAMPLES = {"retina": retina, "tissue": tissue}
 """Makers of samples by name."""
 
 
-def noisy_cell() -> list[tuple[Any, dict[str, Any], str]]:
-    """Return napari layers: a noisy cell and its clean partner."""
-    return _layers(cell())
+def noisy_retina() -> list[tuple[Any, dict[str, Any], str]]:
+    """Return napari layers: a noisy retina and its clean partner."""
+    return _layers(retina())
 
 
 def noisy_tissue() -> list[tuple[Any, dict[str, Any], str]]:

@@ -58,6 +58,7 @@ class FillingConfig:
         "share of pixels hidden in each iteration",
         min=0.01,
         max=0.99,
+        step=0.01,
     )
     shared_mask: bool = described(
         False, "Shared mask", "hide the same pixels in every colour channel"
@@ -70,14 +71,15 @@ class FillingConfig:
         max=100_000,
     )
     learning_rate: float = described(
-        2e-3, "Learning rate", "step size of Adam", min=1e-6, max=1.0
+        2e-3, "Learning rate", "step size of Adam", min=0.0001, max=1.0, step=0.0001
     )
     ema_decay: float = described(
         0.90,
         "EMA decay",
         "share of the ensemble that survives one fill",
         min=0.0,
-        max=0.9999,
+        max=0.999,
+        step=0.001,
     )
     ensemble_start: EnsembleStart = described(
         "noisy", "Ensemble start", "what the ensemble holds before its first fill"

@@ -17,10 +17,8 @@ from torch import Tensor
 from napari_mpi.engine.config import NetworkConfig
 from napari_mpi.engine.errors import ConfigError, WeightsError
 from napari_mpi.engine.networks import FillingNetwork, initialise
+from napari_mpi.engine.registry import RANDOM_START
 from napari_mpi.engine.whole_files import whole_file
-
-RANDOM_START = "none"
-"""Name of the weights that know nothing: a random start."""
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
 _FORMAT = "napari-mpi weights 1"

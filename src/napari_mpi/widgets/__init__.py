@@ -1,0 +1,1 @@
+"""The napari half: dock widgets, and how long work meets Qt."""

@@ -1,0 +1,130 @@
+"""What the Denoise widget asks of the engine, as one job for a worker's thread."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from napari_mpi.engine.config import FillingConfig
+from napari_mpi.engine.jobs import Job
+from napari_mpi.widgets._layers import Array, Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything that a run needs, taken from the form when it starts."""
+
+    selection: Selection
+    config: FillingConfig
+    weights: str
+    device: str
+    reference: Selection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The first thing that a run tells: where and how it will work.
+
+    Parameters
+    ----------
+    image : NDArray
+        The pixels as read, what the result starts from.
+    device : str
+        The device's real name.
+    notices : tuple of str
+        What a person should know before waiting.
+    made : dict
+        Provenance of the result.
+    state : DenoisingState
+        Holds the result while the work goes on, and when it has ended.
+    """
+
+    image: Array = field(repr=False)
+    device: str
+    notices: tuple[str, ...]
+    made: dict[str, Any] = field(repr=False)
+    state: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A snapshot of the work, and how close it comes to the reference, if any."""
+
+    snapshot: Any
+    psnr: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last thing that a complete run tells: PSNR and SSIM in words, if known."""
+
+    quality: str | None
+
+
+def denoise_job(
+    request: Request, state: Any = None
+) -> Job[Prepared | Progress | Finished, None]:
+    """Load weights, read the pixels, denoise.
+
+    Parameters
+    ----------
+    request : Request
+        What to do.
+    state : DenoisingState, optional
+        Where to go on from; a fresh one if None.
+    """
+    # torch takes seconds to import: here it does so on the worker's thread.
+    from napari_mpi.engine import denoising
+    from napari_mpi.engine.axes import ImageAxes
+    from napari_mpi.engine.device import (
+        describe_device,
+        fallback_notice,
+        resolve_device,
+    )
+    from napari_mpi.engine.registry import RANDOM_START
+    from napari_mpi.engine.weights import load_weights
+
+    state = state if state is not None else denoising.DenoisingState()
+    device = resolve_device(request.device)
+    weights = load_weights(request.weights, seed=request.config.seed)
+    image = request.selection.read()
+    axes = request.selection.axes
+    layout = ImageAxes(axes, image.shape)
+    config = denoising.effective_config(request.config, layout, weights)
+    notices = [fallback_notice(request.device, device)]
+    if weights.name == RANDOM_START:
+        notices.append("the weights 'none' start at random: slower and less sharp")
+    yield Prepared(
+        image,
+        describe_device(device),
+        tuple(notice for notice in notices if notice),
+        denoising.provenance(config, weights, device, axes),
+        state,
+    )
+    reference = request.reference.read() if request.reference else None
+    job = denoising.denoise(
+        image, axes, weights=weights, config=config, device=device, state=state
+    )
+    try:
+        for snapshot in job:
+            yield Progress(snapshot, _psnr(snapshot, reference))
+    finally:
+        job.close()
+    yield Finished(_quality(state.result, reference, layout))
+
+
+def _psnr(snapshot: Any, reference: Array | None) -> float | None:
+    from skimage.metrics import peak_signal_noise_ratio
+
+    from napari_mpi.engine.metrics import data_range_of
+
+    if reference is None:
+        return None
+    clean = reference[snapshot.index].astype(float)
+    image = snapshot.image.astype(float)
+    span = data_range_of(reference)
+    return float(peak_signal_noise_ratio(clean, image, data_range=span))
+
+
+def _quality(result: Array, reference: Array | None, layout: Any) -> str | None:
+    from napari_mpi.engine.metrics import quality
+
+    return None if reference is None else str(quality(result, reference, layout))

@@ -1,0 +1,259 @@
+"""One run of the Denoise widget: its worker, its result layer, and how it ended."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+from napari.utils import progress
+from napari.utils.notifications import show_warning
+from napari.viewer import Viewer
+
+from napari_mpi.engine.errors import EngineError
+from napari_mpi.widgets._denoise_job import (
+    Finished,
+    Prepared,
+    Progress,
+    Request,
+    denoise_job,
+)
+from napari_mpi.widgets._layers import add_result
+from napari_mpi.widgets._workers import JobWorker, start_job
+
+
+class Ending(Enum):
+    """How a run ended, or was asked to end."""
+
+    NOT_YET = "running"
+    COMPLETE = "complete"
+    STOPPED = "stopped, result kept"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class DenoiseRun:
+    """Everything that belongs to one run, on the main thread.
+
+    It holds the layers themselves, not their names: they may be renamed, reordered
+    or deleted meanwhile.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Where the result layer goes.
+    source : napari.layers.Image
+        The noisy layer.
+    request : Request
+        What was asked for.
+    """
+
+    def __init__(self, viewer: Viewer, source: Image, request: Request) -> None:
+        self.source = source
+        self.request = request
+        self.ending = Ending.NOT_YET
+        self.asked = Ending.NOT_YET
+        self.is_paused = False
+        self.result: Image | None = None
+        self._viewer = viewer
+        self._further = request.config.iterations
+        self._state: Any = None
+        self._worker: JobWorker | None = None
+        self._bar: progress | None = None
+        self._prepared: Prepared | None = None
+        self._newest: Progress | None = None
+        self._losses: list[float] = []
+        self._quality: str | None = None
+        self._seconds = 0.0
+
+    # -- what it does ------------------------------------------------------------
+
+    def start(
+        self,
+        yielded: Callable[[Any], None],
+        ended: Callable[[EngineError | None], None],
+    ) -> None:
+        """Start, or go on from the state that the run before left."""
+        self.ending = self.asked = Ending.NOT_YET
+        self._quality = None
+        self._started = time.monotonic()
+        self._bar = progress(total=self._total, desc=f"denoising {self.source.name}")
+        self._worker = start_job(
+            denoise_job,
+            self.request,
+            self._state,
+            yielded=yielded,
+            warned=show_warning,
+            ended=ended,
+        )
+
+    def extend(self) -> None:
+        """Ask for as many further iterations as the first time, if all are done."""
+        if self.ending is Ending.COMPLETE:
+            further = self.request.config.iterations + self._further
+            config = dataclasses.replace(self.request.config, iterations=further)
+            self.request = dataclasses.replace(self.request, config=config)
+
+    def toggle_pause(self) -> None:
+        """Pause at the next snapshot, or go on."""
+        if self._worker is not None:
+            self.is_paused = not self.is_paused
+            self._worker.hold(self.is_paused)
+
+    def ask(self, ending: Ending) -> None:
+        """Ask the run to end; it does so after the iteration at work."""
+        if self._worker is not None and self.asked is Ending.NOT_YET:
+            self.asked = ending
+            self._worker.quit()
+
+    def take(self, event: Prepared | Progress | Finished) -> None:
+        """Keep what the job told; of its snapshots only the newest."""
+        if isinstance(event, Prepared):
+            self._state = event.state
+            self._prepared = dataclasses.replace(event, state=None)
+        elif isinstance(event, Progress):
+            self._newest = event
+            self._losses.extend(event.snapshot.losses)
+        else:
+            self._quality = event.quality
+
+    def show_newest(self) -> tuple[float, ...]:
+        """Bring layer and progress bar up to date; return the losses since then."""
+        losses, self._losses = tuple(self._losses), []
+        if self._newest is None or not losses:
+            return losses
+        snapshot = self._newest.snapshot
+        if self._bar is not None:
+            self._bar.update(round(self.fraction * self._total) - self._bar.n)
+        layer = self._result_layer()
+        if layer is not None:
+            layer.data[snapshot.index] = snapshot.image
+            layer.refresh(extent=False)
+        return losses
+
+    def finish(
+        self, error: EngineError | None, *, keep_layers: bool
+    ) -> tuple[float, ...]:
+        """Put away the worker; leave the layer as the way it ended asks for.
+
+        Parameters
+        ----------
+        error : EngineError, optional
+            What went wrong.
+        keep_layers : bool
+            Whether there still is a viewer to show a result in.
+
+        Returns
+        -------
+        tuple of float
+            The losses since the last preview.
+        """
+        if self._bar is not None:
+            self._bar.close()
+        self._seconds += time.monotonic() - self._started
+        self._worker = self._bar = None
+        self.is_paused = False
+        self.ending = (
+            self.asked if self.asked is not Ending.NOT_YET else Ending.COMPLETE
+        )
+        if error is not None:
+            self.ending = Ending.FAILED
+        losses, self._losses = tuple(self._losses), []
+        if keep_layers and self._is_worth_keeping():
+            self._show_result()
+        elif keep_layers:
+            self._remove_result()
+        if not self.can_continue:
+            self._state = None  # and with it the network
+        return losses
+
+    # -- how it stands -----------------------------------------------------------
+
+    @property
+    def has_result(self) -> bool:
+        """Whether there is anything to keep."""
+        return self._newest is not None
+
+    @property
+    def fraction(self) -> float:
+        """Share of the work that is done, 0..1."""
+        return 0.0 if self._newest is None else float(self._newest.snapshot.fraction)
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether it can go on from where it ended."""
+        if self._state is None or self._newest is None:
+            return False
+        one_plane = self._newest.snapshot.planes == 1
+        return self.ending is Ending.STOPPED or (
+            self.ending is Ending.COMPLETE and one_plane
+        )
+
+    def describe(self) -> str:
+        """Return in one line how far it has come."""
+        if self._newest is None:
+            return self.ending.value
+        snapshot, psnr = self._newest.snapshot, self._newest.psnr
+        parts = [f"iteration {snapshot.iteration} of {snapshot.iterations}"]
+        if snapshot.planes > 1:
+            parts.insert(0, f"plane {snapshot.plane + 1} of {snapshot.planes}")
+        if self.ending is Ending.NOT_YET:
+            parts += ["paused" if self.is_paused else self._time_left()]
+        else:
+            parts += [self.ending.value, f"{self._seconds:.0f} s"]
+        if self._quality is not None:
+            parts.append(self._quality)
+        elif psnr is not None:
+            parts.append(f"{psnr:.2f} dB")
+        if self._prepared is not None:
+            parts.append(self._prepared.device)
+        return " · ".join(parts)
+
+    # -- its parts ---------------------------------------------------------------
+
+    @property
+    def _total(self) -> int:
+        return self.request.config.iterations * self.request.selection.planes
+
+    def _time_left(self) -> str:
+        """Return the time left at the pace of the last iterations, as the bar does."""
+        rate = self._bar.format_dict["rate"] if self._bar is not None else None
+        if not rate or self._bar is None:
+            return "time left not known yet"
+        return f"{progress.format_interval((self._total - self._bar.n) / rate)} left"
+
+    def _result_layer(self) -> Image | None:
+        """Return the layer to preview on, made when first needed; None if deleted."""
+        if self.result is None and self._prepared is not None:
+            self.result = self._add_layer(np.array(self._prepared.image))
+        return self.result if self.result in self._viewer.layers else None
+
+    def _add_layer(self, image: Any) -> Image:
+        assert self._prepared is not None
+        index = self.request.selection.index
+        return add_result(self._viewer, self.source, image, index, self._prepared.made)
+
+    def _is_worth_keeping(self) -> bool:
+        """Whether a plane is done, or the person asked to keep what there is."""
+        if self._newest is None or self._state.result is None:
+            return False
+        kept = self.ending in (Ending.COMPLETE, Ending.STOPPED)
+        return kept or (self.ending is Ending.FAILED and self._state.plane > 0)
+
+    def _show_result(self) -> None:
+        """Show the result itself; in a new layer if the previews' was deleted."""
+        layer = self._result_layer()
+        if layer is None:
+            layer = self.result = self._add_layer(self._state.result)
+        layer.data = self._state.result
+        assert self._prepared is not None
+        reached = {"plane": self._state.plane, "iteration": self._state.iteration}
+        made = {**self._prepared.made, "reached": reached, "ended": self.ending.value}
+        layer.metadata = {**layer.metadata, "napari-mpi": made}
+
+    def _remove_result(self) -> None:
+        if self.result is not None and self.result in self._viewer.layers:
+            self._viewer.layers.remove(self.result)
+        self.result = None

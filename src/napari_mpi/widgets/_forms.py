@@ -1,0 +1,115 @@
+"""Forms built from the engine's settings, and the command line that equals them."""
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import Any, get_args
+
+from magicgui.widgets import Container, create_widget
+from magicgui.widgets.bases import ValueWidget
+
+from napari_mpi.engine.config import Effort, FillingConfig, Noise, preset
+
+NOISE_LABELS: dict[Noise, str] = {
+    "independent": "independent: from pixel to pixel",
+    "real": "real: as cameras and scanners give it",
+    "correlated": "correlated: in grains or smears",
+}
+"""What the kinds of noise are called in the form."""
+
+
+def noise_choices() -> list[tuple[str, str]]:
+    """Return (label, value) of every kind of noise."""
+    return [(NOISE_LABELS[noise], noise) for noise in get_args(Noise)]
+
+
+def effort_choices() -> list[tuple[str, str]]:
+    """Return (label, value) of every effort."""
+    return [(effort, effort) for effort in get_args(Effort)]
+
+
+class SettingsForm(Container[ValueWidget[Any]]):
+    """One entry per field of `FillingConfig`; starts from a preset."""
+
+    def __init__(self, config: FillingConfig) -> None:
+        super().__init__(
+            widgets=[_entry(field) for field in dataclasses.fields(config)]
+        )
+        self.margins = (0, 0, 0, 0)
+        self.show_config(config)
+
+    def show_config(self, config: FillingConfig) -> None:
+        """Set every entry to the value that the config has."""
+        for name, value in dataclasses.asdict(config).items():
+            self[name].value = value
+
+    def config(self) -> FillingConfig:
+        """Return the settings as they stand.
+
+        Raises
+        ------
+        ConfigError
+            If a value is outside its range.
+        """
+        names = [field.name for field in dataclasses.fields(FillingConfig)]
+        return FillingConfig(**{name: self[name].value for name in names})
+
+
+def command_line(
+    source: str | None,
+    *,
+    preset_name: str,
+    config: FillingConfig,
+    weights: str,
+    device: str,
+    axes: str,
+) -> str:
+    """Return the command that does what the form says, for a shell.
+
+    Parameters
+    ----------
+    source : str, optional
+        Path of the source's file; 'IN.tif' stands for one that is not known.
+    preset_name : str
+        The preset that the form started from; only what differs is spelled out.
+    config : FillingConfig
+        The form's settings.
+    weights, device, axes : str
+        As the form has them.
+    """
+    path = Path(source or "IN.tif")
+    output = path.with_name(f"{path.stem}-denoised.tif")
+    words = ["napari-mpi", "denoise", str(path), "-o", str(output)]
+    words += ["--axes", axes, "--preset", preset_name, "--weights", weights]
+    words += ["--device", device]
+    usual = dataclasses.asdict(preset(preset_name))
+    for name, value in dataclasses.asdict(config).items():
+        if value != usual[name]:
+            words += _option(name, value)
+    return shlex.join(words)
+
+
+def _option(name: str, value: object) -> list[str]:
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    return [f"--{flag}", str(value)]
+
+
+def _entry(field: "dataclasses.Field[Any]") -> ValueWidget[Any]:
+    """Return the entry of one setting, with its label, limits and tooltip."""
+    options: dict[str, Any] = {"tooltip": field.metadata["help"]}
+    options |= {
+        name: field.metadata[name]
+        for name in ("min", "max", "step")
+        if name in field.metadata
+    }
+    entry = create_widget(
+        value=field.default,
+        annotation=field.type,
+        name=field.name,
+        label=field.metadata["label"],
+        options=options,
+    )
+    assert isinstance(entry, ValueWidget)
+    return entry
