@@ -24,15 +24,17 @@ def main(target: Path) -> None:
     assert isinstance(widget, DenoiseWidget)
     widget.image.value = viewer.layers["retina (noisy)"]
     widget.reference.value = viewer.layers["retina (clean)"]
-    viewer.window._qt_window._activity_dialog.show()
     QTimer.singleShot(3000, widget.start_button.click)
     timer = QTimer()
-    timer.timeout.connect(lambda: _photograph_half_way(viewer, widget, target))
+    timer.timeout.connect(lambda: _photograph(viewer, widget, target, timer))
     timer.start(200)
     napari.run()
 
 
-def _photograph_half_way(viewer: napari.Viewer, widget: DenoiseWidget, target: Path) -> None:
+def _photograph(
+    viewer: napari.Viewer, widget: DenoiseWidget, target: Path, timer: QTimer
+) -> None:
+    """Photograph the window once the run is half-way, then leave."""
     layers = [layer for layer in viewer.layers if "denoised" in layer.name]
     if not layers:
         return
@@ -40,12 +42,19 @@ def _photograph_half_way(viewer: napari.Viewer, widget: DenoiseWidget, target: P
     noisy = viewer.layers["retina (noisy)"]
     noisy.translate = (0, noisy.data.shape[1] + 8)
     viewer.reset_view()
-    run = widget._run
+    run = widget.run
     if run is not None and run.fraction >= HALF_WAY:
+        timer.stop()
         viewer.screenshot(str(target), canvas_only=False, flash=False)
         widget.cancel_button.click()
         QTimer.singleShot(3000, viewer.close)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("denoise.png")))
+    main(
+        Path(
+            sys.argv[1]
+            if len(sys.argv) > 1
+            else Path(__file__).with_name("denoise.png")
+        )
+    )

@@ -5,10 +5,14 @@ import shlex
 from pathlib import Path
 from typing import Any, get_args
 
-from magicgui.widgets import Container, create_widget
+from magicgui.widgets import CheckBox, ComboBox, create_widget
 from magicgui.widgets.bases import ValueWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
 from napari_mpi.engine.config import Effort, FillingConfig, Noise, preset
+
+_SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+_LETTERS_SHOWN = 16
 
 NOISE_LABELS: dict[Noise, str] = {
     "independent": "independent: from pixel to pixel",
@@ -28,14 +32,47 @@ def effort_choices() -> list[tuple[str, str]]:
     return [(effort, effort) for effort in get_args(Effort)]
 
 
-class SettingsForm(Container[ValueWidget[Any]]):
+class Form(QWidget):
+    """Entries of magicgui, one a row, their labels in line.
+
+    Parameters
+    ----------
+    entries : list of ValueWidget
+        Shown in this order; found again by their names.
+    """
+
+    def __init__(self, entries: list[ValueWidget[Any]]) -> None:
+        super().__init__()
+        self._entries = {entry.name: entry for entry in entries}
+        self._rows = QFormLayout()
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        for entry in entries:
+            self._rows.addRow(entry.label, entry.native)
+            if isinstance(entry.native, QComboBox):
+                # A long name, such as a device's, must not widen the whole dock.
+                entry.native.setSizeAdjustPolicy(_SHORT)
+                entry.native.setMinimumContentsLength(_LETTERS_SHOWN)
+        self.setLayout(self._rows)
+
+    def __getitem__(self, name: str) -> ValueWidget[Any]:
+        return self._entries[name]
+
+    def show_row(self, name: str, *, visible: bool) -> None:
+        """Show or hide an entry together with its label."""
+        self._rows.setRowVisible(self[name].native, visible)
+
+    def reset_choices(self) -> None:
+        """Ask again what every entry has to choose from."""
+        for entry in self._entries.values():
+            if isinstance(entry, ComboBox):
+                entry.reset_choices()
+
+
+class SettingsForm(Form):
     """One entry per field of `FillingConfig`; starts from a preset."""
 
     def __init__(self, config: FillingConfig) -> None:
-        super().__init__(
-            widgets=[_entry(field) for field in dataclasses.fields(config)]
-        )
-        self.margins = (0, 0, 0, 0)
+        super().__init__([_entry(field) for field in dataclasses.fields(config)])
         self.show_config(config)
 
     def show_config(self, config: FillingConfig) -> None:
@@ -112,4 +149,6 @@ def _entry(field: "dataclasses.Field[Any]") -> ValueWidget[Any]:
         options=options,
     )
     assert isinstance(entry, ValueWidget)
+    if isinstance(entry, CheckBox):
+        entry.text = ""  # its row has the label already
     return entry

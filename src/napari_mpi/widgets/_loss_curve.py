@@ -3,9 +3,9 @@
 from typing import Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-_HEIGHT = 110
+_HEIGHT = 120
 
 
 class LossCurve(QWidget):
@@ -52,12 +52,18 @@ class LossCurve(QWidget):
             return
         self._plot = pyqtgraph.PlotWidget()
         self._plot.setFixedHeight(_HEIGHT)
+        # As wide as the dock happens to be: a plot asks for 640 pixels otherwise.
+        policy = QSizePolicy.Policy
+        self._plot.setSizePolicy(policy.Ignored, policy.Fixed)
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.hideButtons()
         self._plot.setMenuEnabled(False)
         self._plot.setLogMode(x=False, y=True)
         self._plot.setLabel("left", "masked loss")
         self._plot.setLabel("bottom", "iteration")
+        left = self._plot.getAxis("left")
+        left.enableAutoSIPrefix(False)
+        left.setStyle(maxTickLevel=0, showValues=False)
         self._curve = self._plot.plot([])
         self.layout().addWidget(self._plot)
         self._paint_theme()
@@ -67,9 +73,9 @@ class LossCurve(QWidget):
         if self._plot is None:
             return
         theme = get_theme(self._viewer.theme)
-        text, line = theme.text.as_hex(), theme.highlight.as_hex()
+        text, line = theme.text.as_hex(), theme.current.as_hex()
         self._plot.setBackground(theme.background.as_hex())
-        self._curve.setPen(line, width=1.5)
+        self._curve.setPen(line, width=2)
         for side in ("left", "bottom"):
             self._plot.getAxis(side).setPen(text)
             self._plot.getAxis(side).setTextPen(text)

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, create_widget
+from magicgui.widgets import ComboBox, create_widget
 from napari.layers import Image
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
@@ -28,6 +28,7 @@ from napari_mpi.engine.registry import DEFAULT_WEIGHTS, weights_names
 from napari_mpi.widgets._denoise_job import Finished, Prepared, Progress, Request
 from napari_mpi.widgets._denoise_run import DenoiseRun, Ending
 from napari_mpi.widgets._forms import (
+    Form,
     SettingsForm,
     command_line,
     effort_choices,
@@ -60,7 +61,7 @@ class DenoiseWidget(QWidget):
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self._viewer = viewer
-        self._run: DenoiseRun | None = None
+        self.run: DenoiseRun | None = None
         self._files: list[str] = []
         self._preview_timer = QTimer(self)
         self._preview_timer.setInterval(PREVIEW_INTERVAL)
@@ -89,8 +90,8 @@ class DenoiseWidget(QWidget):
             annotation=Image | None, name="reference", label="Reference"
         )
         self.settings = SettingsForm(preset(DEFAULT_PRESET))
-        self.form = Container(
-            widgets=[
+        self.form = Form(
+            [
                 self.image,
                 self.scope,
                 self.noise,
@@ -100,7 +101,6 @@ class DenoiseWidget(QWidget):
                 self.reference,
             ]
         )
-        self.form.margins = (0, 0, 0, 0)
         self._explain()
 
     def _explain(self) -> None:
@@ -127,7 +127,7 @@ class DenoiseWidget(QWidget):
 
     def _lay_out(self) -> None:
         advanced = QCollapsible("Advanced")
-        advanced.addWidget(self.settings.native)
+        advanced.addWidget(self.settings)
         advanced.addWidget(self.file_button)
         advanced.addWidget(self.command_button)
         self.advanced = advanced
@@ -135,7 +135,7 @@ class DenoiseWidget(QWidget):
         for button in (self.pause_button, self.stop_button, self.cancel_button):
             running.addWidget(button)
         layout = QVBoxLayout()
-        for part in (self.form.native, advanced, self.hint, self.start_button):
+        for part in (self.form, advanced, self.hint, self.start_button):
             layout.addWidget(part)
         layout.addLayout(running)
         layout.addWidget(self.status)
@@ -217,7 +217,7 @@ class DenoiseWidget(QWidget):
         layer = self.image.value
         problem = layer_problem(layer)
         stacked = problem is None and self._selection(layer, whole=True).planes > 1
-        self.scope.visible = stacked
+        self.form.show_row("scope", visible=stacked)
         if problem is None:
             selection = self._selection(layer, whole=self.scope.value)
             problem = reference_problem(self.reference.value, selection)
@@ -226,14 +226,14 @@ class DenoiseWidget(QWidget):
         self.start_button.setEnabled(not problem and not self._is_active())
 
     def _is_active(self) -> bool:
-        return self._run is not None and self._run.ending is Ending.NOT_YET
+        return self.run is not None and self.run.ending is Ending.NOT_YET
 
     def _show_state(self) -> None:
         """Let the buttons follow the state of the run."""
-        run, active = self._run, self._is_active()
+        run, active = self.run, self._is_active()
         waiting = active and run is not None and run.asked is not Ending.NOT_YET
         can_act = active and not waiting
-        self.start_button.setText("Denoise" if run is None else "Denoise again")
+        self.start_button.setText(_start_text(run))
         can_go_on = run is not None and not active and run.can_continue
         paused = run is not None and run.is_paused
         self.pause_button.setText("Continue" if can_go_on or paused else "Pause")
@@ -241,7 +241,8 @@ class DenoiseWidget(QWidget):
         self.pause_button.setToolTip(_continue_tip(run) if can_go_on else "")
         self.stop_button.setEnabled(can_act and run is not None and run.has_result)
         self.cancel_button.setEnabled(can_act)
-        self.form.enabled = self.settings.enabled = not active
+        self.form.setEnabled(not active)
+        self.settings.setEnabled(not active)
         if active:
             self._preview_timer.start()
         else:
@@ -270,13 +271,13 @@ class DenoiseWidget(QWidget):
         self._begin(DenoiseRun(self._viewer, source, request))
 
     def _begin(self, run: DenoiseRun) -> None:
-        self._run = run
+        self.run = run
         run.start(partial(self._on_yield, run), partial(self._on_end, run))
         self.status.setText("preparing…")
         self._show_state()
 
     def _pause_or_continue(self) -> None:
-        run = self._run
+        run = self.run
         if run is None:
             return
         if self._is_active():
@@ -287,8 +288,8 @@ class DenoiseWidget(QWidget):
         self._show_state()
 
     def _end(self, ending: Ending) -> None:
-        if self._run is not None:
-            self._run.ask(ending)
+        if self.run is not None:
+            self.run.ask(ending)
             self.status.setText("stopping…")
             self._show_state()
 
@@ -306,7 +307,7 @@ class DenoiseWidget(QWidget):
             self._show_state()
 
     def _show_preview(self) -> None:
-        run = self._run
+        run = self.run
         if run is None:
             return
         self.curve.extend(run.show_newest())
@@ -315,21 +316,27 @@ class DenoiseWidget(QWidget):
 
     def _on_end(self, run: DenoiseRun, error: EngineError | None) -> None:
         losses = run.finish(error, keep_layers=isalive(self))
-        if not isalive(self) or run is not self._run:
+        if not isalive(self) or run is not self.run:
             return
         self.curve.extend(losses)
         self.status.setText(run.describe())
         if error is not None:
             show_error(str(error))
         if run.ending is Ending.CANCELLED:
-            self._run = None
+            self.run = None
         self._show_state()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """End the run when the widget is closed; what was reached stays."""
-        if self._is_active() and self._run is not None:
-            self._run.ask(Ending.STOPPED)
+        if self._is_active() and self.run is not None:
+            self.run.ask(Ending.STOPPED)
         super().closeEvent(event)
+
+
+def _start_text(run: DenoiseRun | None) -> str:
+    if run is None:
+        return "Denoise"
+    return "Denoising…" if run.ending is Ending.NOT_YET else "Denoise again"
 
 
 def _continue_tip(run: DenoiseRun | None) -> str:
