@@ -1,0 +1,63 @@
+"""Fixtures of all tests: a home of their own, small weights, the evaluation data."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Keep the user's own weights and cache out of the tests."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("NAPARI_MPI_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Return the folder of evaluation data, or skip."""
+    folder = Path(os.environ.get("NAPARI_MPI_DATA", ROOT.parent / "shared"))
+    if not (folder / "golden").is_dir():
+        pytest.skip(f"no evaluation data in {folder}: set NAPARI_MPI_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def authors_weights(shared_data):
+    """Return the files of the authors' two checkpoints by our names for them."""
+    folder = shared_data / "weights"
+    return {
+        "mpi-pixelwise-30": folder / "imgnet_30_multchannel_skip.pth",
+        "mpi-shared-80-95": folder / "imgnet_80_95_singlechannel_skip.pth",
+    }
+
+
+@pytest.fixture(scope="session")
+def small_weights():
+    """Return random weights of a network that takes milliseconds an iteration."""
+    from napari_mpi.engine.config import NetworkConfig
+    from napari_mpi.engine.weights import random_weights
+
+    return random_weights(NetworkConfig(width=8, scales=2), seed=0)
+
+
+@pytest.fixture
+def rng():
+    """Return a seeded numpy generator."""
+    return np.random.default_rng(0)
+
+
+def pytest_collection_modifyitems(items):
+    """Skip tests that need a GPU where there is none, and say so."""
+    needing = [item for item in items if item.get_closest_marker("gpu")]
+    if needing:
+        import torch
+
+        if not torch.cuda.is_available():
+            reason = pytest.mark.skip(reason="no CUDA device on this machine")
+            for item in needing:
+                item.add_marker(reason)
