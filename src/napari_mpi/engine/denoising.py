@@ -3,7 +3,7 @@
 import dataclasses
 import importlib.metadata
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,18 +139,25 @@ def denoise(
     state = state if state is not None else DenoisingState()
     if state.result is None:
         state.result = image.copy()
-    with _releasing(state, target):
-        number = 0
-        planes = len(layout.planes())
-        for item in layout.items():
-            intensities = measure(layout.channels_first(image[index]) for index in item)
-            for index in item:
-                if number >= state.plane and not intensities.is_flat:
-                    place = _Place(layout, intensities, index, number, planes)
-                    yield from _denoise_plane(
-                        image, place, weights, config, target, state, snapshot_interval
-                    )
-                number += 1
+    full = False
+    try:
+        yield from _denoise_items(
+            image, layout, weights, config, target, state, snapshot_interval
+        )
+    except (torch.OutOfMemoryError, MemoryError):
+        full = True
+    except RuntimeError as error:
+        if "allocate" not in str(error):  # what torch says when the CPU's is full
+            raise
+        full = True
+    finally:
+        _release(state, target)
+    if full:
+        # Raised only here: the caught error keeps the frames that hold the memory.
+        raise OutOfMemory(
+            f"{describe_device(target)} has not enough memory for this image:"
+            f" denoise a smaller part of it, close other programs{_elsewhere(target)}"
+        )
     return state.result
 
 
@@ -229,6 +236,28 @@ class _Place:
         return self.layout.from_channels_first(plane)
 
 
+def _denoise_items(
+    image: Array,
+    layout: ImageAxes,
+    weights: Weights,
+    config: FillingConfig,
+    device: torch.device,
+    state: DenoisingState,
+    snapshot_interval: float,
+) -> Iterator[DenoisingSnapshot]:
+    """Denoise item by item and plane by plane, from the plane that the state is at."""
+    number, planes = 0, len(layout.planes())
+    for item in layout.items():
+        values = measure(layout.channels_first(image[index]) for index in item)
+        for index in item:
+            if number >= state.plane and not values.is_flat:
+                place = _Place(layout, values, index, number, planes)
+                yield from _denoise_plane(
+                    image, place, weights, config, device, state, snapshot_interval
+                )
+            number += 1
+
+
 def _denoise_plane(
     image: Array,
     place: _Place,
@@ -275,29 +304,12 @@ def _snapshot(
     )
 
 
-@contextmanager
-def _releasing(state: DenoisingState, device: torch.device) -> Iterator[None]:
-    """Free the device at the end, whatever the end; tell of a full memory in words."""
-    full = False
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError):
-        full = True
-    except RuntimeError as error:
-        if "allocate" not in str(error):  # what torch says when the CPU's is full
-            raise
-        full = True
-    finally:
-        if state.filling is not None:
-            state.filling.to("cpu")
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-    if full:
-        # Raised only here: the caught error keeps the frames that hold the memory.
-        raise OutOfMemory(
-            f"{describe_device(device)} has not enough memory for this image:"
-            f" denoise a smaller part of it, close other programs{_elsewhere(device)}"
-        )
+def _release(state: DenoisingState, device: torch.device) -> None:
+    """Free the device; what is needed to go on waits on the CPU."""
+    if state.filling is not None:
+        state.filling.to("cpu")
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _elsewhere(device: torch.device) -> str:

@@ -1,0 +1,37 @@
+"""A real viewer for the widget tests, and what they have in common."""
+
+import sys
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def only_the_main_thread(monkeypatch):
+    """Let napari raise if a layer or the viewer is touched from another thread."""
+    monkeypatch.setenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "1")
+
+
+@pytest.fixture
+def viewer(request):
+    """Return a real napari viewer behind the proxy that guards its private parts."""
+    pytest.importorskip("napari")
+    if sys.platform.startswith("linux") and not _has_display():
+        pytest.skip("no display with OpenGL: run under a virtual X server")
+    make_viewer = request.getfixturevalue("make_napari_viewer_proxy")
+    return make_viewer()
+
+
+def _has_display():
+    import os
+
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+@pytest.fixture
+def small_file(small_weights, tmp_path):
+    """Return the path of a weights file whose network takes milliseconds."""
+    from napari_mpi.engine.weights import save_weights
+
+    path = tmp_path / "small.safetensors"
+    save_weights(small_weights, path)
+    return path

@@ -1,0 +1,67 @@
+"""Forms: the engine's settings in, the same settings and the same command out."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from napari_mpi import cli
+from napari_mpi.engine.config import PRESETS, preset
+from napari_mpi.widgets._forms import (
+    SettingsForm,
+    command_line,
+    effort_choices,
+    noise_choices,
+)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_form_gives_back_the_settings_it_shows(name, qapp):
+    form = SettingsForm(preset("independent-fast"))
+    form.show_config(preset(name, seed=5))
+    assert form.config() == preset(name, seed=5)
+
+
+def test_the_choices_name_every_preset():
+    names = {f"{n}-{e}" for _, n in noise_choices() for _, e in effort_choices()}
+    assert names == set(PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("independent-fast", {}),
+        ("real-full", {"shared_mask": False, "learning_rate": 0.001}),
+        ("correlated-fast", {"ensemble_start": "unbiased", "seed": 4}),
+        (
+            "independent-full",
+            {"mask_ratio": 0.5, "iterations": 7, "pixel_unshuffle": 3},
+        ),
+    ],
+)
+def test_the_copied_command_means_the_same_to_the_command_line(
+    name, changes, monkeypatch
+):
+    config = preset(name, **changes)
+    command = command_line(
+        "/data/my cells.tif",
+        preset_name=name,
+        config=config,
+        weights="mpi-pixelwise-30",
+        device="cpu",
+        axes="ZYX",
+    )
+    program, *words = shlex.split(command)
+    seen = []
+    monkeypatch.setattr(cli, "_denoise", seen.append)
+    assert (program, cli.main(words)) == ("napari-mpi", 0)
+    (options,) = seen
+    assert options.input == Path("/data/my cells.tif")
+    assert options.output == Path("/data/my cells-denoised.tif")
+    assert (options.weights, options.device, options.axes) == (
+        "mpi-pixelwise-30",
+        "cpu",
+        "ZYX",
+    )
+    given = {field: getattr(options, field) for field in changes}
+    assert preset(options.preset, **given) == config
