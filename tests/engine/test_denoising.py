@@ -121,7 +121,7 @@ def test_a_flat_noisy_region_keeps_its_mean(shared_data, authors_weights, rng):
     image[24:72, 24:72] = 1200
     noisy = np.rint(rng.normal(image, 60)).astype(np.uint16)
     weights = load_weights(authors_weights["mpi-pixelwise-30"])
-    config = preset("independent-fast", iterations=60)
+    config = preset("independent-fast")
     result = result_of(noisy, "YX", weights, config)
     for region in (np.s_[30:66, 30:66], np.s_[:, :16]):
         assert result[region].mean() == pytest.approx(noisy[region].mean(), rel=0.005)

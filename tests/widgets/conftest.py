@@ -1,5 +1,6 @@
 """A real viewer for the widget tests, and what they have in common."""
 
+import os
 import sys
 
 import pytest
@@ -16,14 +17,14 @@ def viewer(request):
     """Return a real napari viewer behind the proxy that guards its private parts."""
     pytest.importorskip("napari")
     if sys.platform.startswith("linux") and not _has_display():
-        pytest.skip("no display with OpenGL: run under a virtual X server")
+        reason = "no display with OpenGL: install xvfb and Mesa"
+        required = os.environ.get("NAPARI_MPI_REQUIRE_GUI")
+        pytest.fail(reason) if required else pytest.skip(reason)
     make_viewer = request.getfixturevalue("make_napari_viewer_proxy")
     return make_viewer()
 
 
 def _has_display():
-    import os
-
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from magicgui.widgets import ComboBox, create_widget
+from magicgui.widgets import ComboBox
 from napari.layers import Image
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
@@ -77,7 +77,7 @@ class DenoiseWidget(QWidget):
     # -- the form ----------------------------------------------------------------
 
     def _make_form(self) -> None:
-        self.image = create_widget(annotation=Image, name="image", label="Image")
+        self.image = ComboBox(name="image", label="Image", choices=self._images)
         self.noise = ComboBox(name="noise", label="Noise", choices=noise_choices())
         self.effort = ComboBox(name="effort", label="Effort", choices=effort_choices())
         self.scope = ComboBox(name="scope", label="Scope", choices=_SCOPES)
@@ -86,8 +86,8 @@ class DenoiseWidget(QWidget):
         )
         self.weights.value = DEFAULT_WEIGHTS
         self.device = ComboBox(name="device", label="Device", choices=["auto"])
-        self.reference = create_widget(
-            annotation=Image | None, name="reference", label="Reference"
+        self.reference = ComboBox(
+            name="reference", label="Reference", choices=self._images, nullable=True
         )
         self.settings = SettingsForm(preset(DEFAULT_PRESET))
         self.form = Form(
@@ -161,6 +161,10 @@ class DenoiseWidget(QWidget):
         """Refresh the lists of layers and weights; napari calls it on every change."""
         self.form.reset_choices()
         self._check()
+
+    def _images(self, _: Any) -> list[Image]:
+        # Of this viewer: magicgui's own list is the current viewer's until docked.
+        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
 
     def _weights_choices(self, _: Any) -> list[str]:
         return [*weights_names(), *self._files]

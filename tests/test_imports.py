@@ -1,0 +1,60 @@
+"""What an import brings along: the engine no Qt, the manifest no torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import napari_mpi
+
+PACKAGE = Path(napari_mpi.__file__).parent
+ENGINE = sorted(
+    f"napari_mpi.engine.{path.stem}" for path in PACKAGE.glob("engine/[a-z]*.py")
+)
+BLOCKED = ["napari", "npe2", "qtpy", "superqt", "magicgui", "PyQt5", "PyQt6", "PySide6"]
+
+BLOCK = f"import sys; sys.modules.update(dict.fromkeys({BLOCKED}))"
+
+
+def run_python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "module", [*ENGINE, "napari_mpi.cli", "napari_mpi.sample_data"]
+)
+def test_it_imports_without_napari_and_qt(module):
+    done = run_python(f"{BLOCK}; import {module}")
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_image_is_denoised_without_napari_and_qt():
+    done = run_python(
+        f"{BLOCK}; import numpy, napari_mpi\n"
+        "image = numpy.arange(1200, dtype='uint16').reshape(40, 30)\n"
+        "result = napari_mpi.denoise(image, iterations=1, device='cpu')\n"
+        "assert (result != image).any() and result.dtype == image.dtype"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import napari_mpi",
+        "import napari_mpi.engine.config, napari_mpi.engine.registry",
+        "from napari_mpi.cli import main; main(['weights', 'list'])",
+        "import npe2; npe2.PluginManifest.from_distribution('napari-mpi')",
+    ],
+)
+def test_what_must_be_quick_loads_no_torch(code):
+    done = run_python(f"{code}; import sys; assert 'torch' not in sys.modules")
+    assert done.returncode == 0, done.stderr
+
+
+def test_opening_the_widget_module_loads_no_torch():
+    pytest.importorskip("napari")
+    code = "import napari_mpi.widgets.denoise, sys; assert 'torch' not in sys.modules"
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr

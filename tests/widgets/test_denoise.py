@@ -1,0 +1,483 @@
+"""The Denoise widget, driven as a person would in a real viewer."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from napari.utils import progress
+from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QApplication
+
+from napari_mpi.engine import filling, networks
+from napari_mpi.engine.jobs import run as run_job
+from napari_mpi.widgets.denoise import DenoiseWidget
+
+pytestmark = pytest.mark.gui
+TIMEOUT = 60_000
+
+
+@pytest.fixture
+def noisy(rng):
+    """Return a 16-bit image of a bright square in noise."""
+    image = np.full((40, 36), 300.0)
+    image[10:30, 10:30] = 900
+    return np.rint(rng.normal(image, 60)).astype(np.uint16)
+
+
+@pytest.fixture
+def make_widget(viewer, small_file, qtbot):
+    """Return a maker of docked widgets with small weights and few iterations."""
+
+    def make(on=viewer, *, iterations=6):
+        widget = DenoiseWidget(on)
+        on.window.add_dock_widget(widget, name="Denoise")
+        widget._files.append(str(small_file))
+        widget.weights.reset_choices()
+        widget.weights.value = str(small_file)
+        widget.settings["iterations"].value = iterations
+        return widget
+
+    return make
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """Return a gate that holds every iteration until it is opened (open at first)."""
+    gate = threading.Event()
+    gate.set()
+    true_adapt = filling._adapt
+
+    def wait(*arguments):
+        assert gate.wait(30)
+        return true_adapt(*arguments)
+
+    monkeypatch.setattr(filling, "_adapt", wait)
+    return gate
+
+
+@pytest.fixture(autouse=True)
+def no_bar_left():
+    """Check that every progress bar of a run has been closed."""
+    before = set(progress._all_instances)
+    yield
+    assert set(progress._all_instances) <= before
+
+
+def start(widget, qtbot, *, until_preview=True):
+    widget.start_button.click()
+    run = widget.run
+    if until_preview:
+        qtbot.waitUntil(lambda: run.result is not None, timeout=TIMEOUT)
+    return run
+
+
+def wait_for_end(run, qtbot):
+    qtbot.waitUntil(lambda: run.ending.value != "running", timeout=TIMEOUT)
+
+
+def result_layers(viewer):
+    return [layer for layer in viewer.layers if "denoised" in layer.name]
+
+
+def messages():
+    return [notice.message for notice in notification_manager.records]
+
+
+def test_one_press_gives_a_result_that_equals_the_engine_s(
+    viewer, make_widget, noisy, small_weights, qtbot
+):
+    from napari_mpi.engine.denoising import denoise
+
+    source = viewer.add_image(noisy, name="cells", scale=(0.2, 0.2), units=("um", "um"))
+    widget = make_widget()
+    run = start(widget, qtbot)
+    wait_for_end(run, qtbot)
+    (layer,) = result_layers(viewer)
+    expected = run_job(
+        denoise(
+            noisy,
+            "YX",
+            weights=small_weights,
+            config=widget.settings.config(),
+            device="cpu",
+        )
+    )
+    np.testing.assert_array_equal(layer.data, expected)
+    assert layer.units == source.units
+    np.testing.assert_allclose(layer.scale, source.scale)
+    made = layer.metadata["napari-mpi"]
+    assert made["weights"]["sha256"] != ""
+    assert made["settings"]["iterations"] == 6
+    assert made["ended"] == "complete"
+    assert len(widget.curve.losses) == 6
+    np.testing.assert_array_equal(source.data, noisy)
+
+
+def test_the_image_changes_while_the_work_goes_on(
+    viewer, make_widget, noisy, gate, qtbot
+):
+    viewer.add_image(noisy)
+    widget = make_widget(iterations=10_000)
+    run = start(widget, qtbot)
+    layer = run.result
+    first = layer.data.copy()
+    drawn = []
+    layer.events.set_data.connect(lambda event: drawn.append(1))
+    qtbot.waitUntil(
+        lambda: (layer.data != first).any() and len(drawn) > 1, timeout=TIMEOUT
+    )
+    assert "iteration" in widget.status.text()
+    assert "left" in widget.status.text()
+    widget.cancel_button.click()
+    wait_for_end(run, qtbot)
+
+
+def test_the_buttons_follow_the_state(viewer, make_widget, noisy, qtbot):
+    widget = make_widget(iterations=10_000)
+    buttons = (
+        widget.start_button,
+        widget.pause_button,
+        widget.stop_button,
+        widget.cancel_button,
+    )
+
+    def enabled():
+        return [button.isEnabled() for button in buttons]
+
+    assert enabled() == [False, False, False, False]
+    assert "open an image first" in widget.hint.text()
+    viewer.add_image(noisy)
+    assert enabled() == [True, False, False, False]
+    run = start(widget, qtbot)
+    assert enabled() == [False, True, True, True]
+    assert not widget.form.isEnabled()
+    widget.pause_button.click()
+    assert widget.pause_button.text() == "Continue"
+    widget.pause_button.click()
+    assert widget.pause_button.text() == "Pause"
+    widget.stop_button.click()
+    assert enabled() == [False, False, False, False]
+    wait_for_end(run, qtbot)
+    assert enabled() == [True, True, False, False]
+    assert widget.start_button.text() == "Denoise again"
+    assert widget.pause_button.text() == "Continue"
+
+
+def test_pause_holds_the_iterations_and_continue_goes_on(
+    viewer, make_widget, noisy, qtbot
+):
+    viewer.add_image(noisy)
+    widget = make_widget(iterations=10_000)
+    run = start(widget, qtbot)
+    widget.pause_button.click()
+    qtbot.waitUntil(lambda: run._worker.is_paused, timeout=TIMEOUT)
+    qtbot.wait(50)
+    reached = run.fraction
+    qtbot.wait(300)
+    assert run.fraction == reached
+    assert "paused" in run.describe()
+    widget.pause_button.click()
+    qtbot.waitUntil(lambda: run.fraction > reached, timeout=TIMEOUT)
+    widget.cancel_button.click()
+    wait_for_end(run, qtbot)
+
+
+def test_stop_and_keep_leaves_what_was_reached_and_continue_completes_it(
+    viewer, make_widget, noisy, small_weights, qtbot
+):
+    from napari_mpi.engine.denoising import denoise
+
+    viewer.add_image(noisy)
+    widget = make_widget(iterations=60)
+    run = start(widget, qtbot)
+    widget.stop_button.click()
+    wait_for_end(run, qtbot)
+    (layer,) = result_layers(viewer)
+    reached = layer.metadata["napari-mpi"]["reached"]["iteration"]
+    assert 0 < reached <= 60
+    assert layer.metadata["napari-mpi"]["ended"] == "stopped, result kept"
+    widget.pause_button.click()
+    wait_for_end(run, qtbot)
+    config = widget.settings.config()
+    expected = run_job(
+        denoise(noisy, "YX", weights=small_weights, config=config, device="cpu")
+    )
+    np.testing.assert_array_equal(layer.data, expected)
+    assert result_layers(viewer) == [layer]
+
+
+def test_cancel_removes_the_result_and_frees_the_network(
+    viewer, make_widget, noisy, monkeypatch, qtbot
+):
+    alive = []
+    true_init = networks.FillingNetwork.__init__
+
+    def remember(self, config):
+        true_init(self, config)
+        alive.append(weakref.ref(self))
+
+    monkeypatch.setattr(networks.FillingNetwork, "__init__", remember)
+    viewer.add_image(noisy)
+    widget = make_widget(iterations=10_000)
+    run = start(widget, qtbot)
+    assert any(network() is not None for network in alive)
+    widget.cancel_button.click()
+    wait_for_end(run, qtbot)
+    assert result_layers(viewer) == []
+    del run
+    qtbot.wait(50)  # the worker itself goes with its last signal
+    gc.collect()
+    assert not any(network() is not None for network in alive)
+
+
+def test_a_second_press_makes_a_layer_of_its_own(viewer, make_widget, noisy, qtbot):
+    viewer.add_image(noisy, name="cells")
+    widget = make_widget()
+    for _ in range(2):
+        wait_for_end(start(widget, qtbot), qtbot)
+    assert len(result_layers(viewer)) == 2
+
+
+@pytest.mark.parametrize("change", ["rename", "reorder", "delete"])
+def test_the_source_may_change_while_it_is_denoised(
+    change, viewer, make_widget, noisy, qtbot
+):
+    source = viewer.add_image(noisy, name="cells")
+    viewer.add_image(noisy * 2, name="other")
+    widget = make_widget(iterations=40)
+    widget.image.value = source
+    run = start(widget, qtbot)
+    if change == "rename":
+        source.name = "other cells"
+    elif change == "reorder":
+        viewer.layers.move(0, 2)
+    else:
+        viewer.layers.remove(source)
+    wait_for_end(run, qtbot)
+    assert run.ending.value == "complete"
+    assert run.result in viewer.layers
+    assert (run.result.data != noisy).any()
+
+
+def test_a_deleted_result_comes_back_when_it_is_done(
+    viewer, make_widget, noisy, gate, qtbot
+):
+    viewer.add_image(noisy, name="cells")
+    widget = make_widget(iterations=40)
+    run = start(widget, qtbot)
+    gate.clear()
+    viewer.layers.remove(run.result)
+    gate.set()
+    wait_for_end(run, qtbot)
+    (layer,) = result_layers(viewer)
+    assert (layer.data != noisy).any()
+
+
+def test_a_renamed_result_goes_on_to_its_end(viewer, make_widget, noisy, qtbot):
+    viewer.add_image(noisy, name="cells")
+    widget = make_widget(iterations=40)
+    run = start(widget, qtbot)
+    run.result.name = "mine"
+    wait_for_end(run, qtbot)
+    assert viewer.layers["mine"].metadata["napari-mpi"]["ended"] == "complete"
+
+
+def test_two_viewers_denoise_at_the_same_time(
+    viewer, make_napari_viewer_proxy, make_widget, noisy, qtbot
+):
+    other = make_napari_viewer_proxy()
+    viewer.add_image(noisy, name="here")
+    other.add_image(noisy, name="there")
+    runs = [start(make_widget(on), qtbot) for on in (viewer, other)]
+    for run in runs:
+        wait_for_end(run, qtbot)
+    assert [layer.name for layer in result_layers(viewer)] == ["here (denoised)"]
+    assert [layer.name for layer in result_layers(other)] == ["there (denoised)"]
+
+
+def test_closing_the_window_ends_the_run(
+    make_napari_viewer_proxy, make_widget, noisy, qtbot
+):
+    viewer = make_napari_viewer_proxy()
+    viewer.add_image(noisy)
+    widget = make_widget(viewer, iterations=100_000)
+    run = start(widget, qtbot)
+    worker = run._worker
+    viewer.close()
+    qtbot.waitUntil(lambda: not worker.is_running, timeout=TIMEOUT)
+    wait_for_end(run, qtbot)
+
+
+def test_closing_the_dock_ends_the_run_and_keeps_what_was_reached(
+    viewer, make_widget, noisy, qtbot
+):
+    viewer.add_image(noisy)
+    widget = make_widget(iterations=100_000)
+    run = start(widget, qtbot)
+    viewer.window.remove_dock_widget(widget)
+    widget.close()
+    wait_for_end(run, qtbot)
+    assert len(result_layers(viewer)) == 1
+
+
+def test_a_full_memory_is_told_and_the_buttons_come_back(
+    viewer, make_widget, noisy, monkeypatch, qtbot
+):
+    def forward(self, image, masked):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(networks.FillingNetwork, "forward", forward)
+    viewer.add_image(noisy)
+    widget = make_widget()
+    run = start(widget, qtbot, until_preview=False)
+    wait_for_end(run, qtbot)
+    assert run.ending.value == "failed"
+    assert widget.start_button.isEnabled()
+    assert not widget.cancel_button.isEnabled()
+    assert result_layers(viewer) == []
+    assert any("not enough memory" in message for message in messages())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("weights", "missing.safetensors", "there is no weights file"),
+        ("device", "cuda:7", "device 'cuda:7' is not there"),
+    ],
+)
+def test_what_is_missing_is_told_in_a_sentence(
+    field, value, message, viewer, make_widget, noisy, qtbot
+):
+    viewer.add_image(noisy)
+    widget = make_widget()
+    entry = getattr(widget, field)
+    entry.choices = [value]
+    entry.value = value
+    run = start(widget, qtbot, until_preview=False)
+    wait_for_end(run, qtbot)
+    assert any(message in told for told in messages())
+    assert widget.start_button.isEnabled()
+
+
+def test_layers_that_cannot_be_denoised_are_told_before_the_start(
+    viewer, make_widget, noisy
+):
+    viewer.add_labels(np.zeros((8, 8), int))
+    widget = make_widget()
+    assert "labels" in widget.hint.text()
+    assert not widget.start_button.isEnabled()
+    image = viewer.add_image(noisy)
+    mask = viewer.add_image(noisy > 500, name="mask")
+    widget.image.value = mask
+    assert "holds yes/no values" in widget.hint.text()
+    assert not widget.start_button.isEnabled()
+    widget.image.value = image
+    assert widget.hint.text() == ""
+    assert widget.start_button.isEnabled()
+
+
+def test_values_that_are_not_finite_are_told(viewer, make_widget, noisy, qtbot):
+    holes = noisy.astype(np.float32)
+    holes[3, 3] = np.nan
+    viewer.add_image(holes)
+    widget = make_widget()
+    run = start(widget, qtbot, until_preview=False)
+    wait_for_end(run, qtbot)
+    assert any("NaN or infinite" in message for message in messages())
+    assert result_layers(viewer) == []
+
+
+def test_psnr_is_shown_against_a_reference(viewer, make_widget, noisy, qtbot):
+    clean = np.full((40, 36), 300, np.uint16)
+    clean[10:30, 10:30] = 900
+    reference = viewer.add_image(clean, name="clean")
+    source = viewer.add_image(noisy, name="noisy")
+    widget = make_widget()
+    widget.image.value, widget.reference.value = source, reference
+    run = start(widget, qtbot)
+    assert " dB" in run.describe()
+    wait_for_end(run, qtbot)
+    assert "SSIM" in widget.status.text()
+
+
+def test_a_reference_of_another_shape_is_told_before_the_start(
+    viewer, make_widget, noisy
+):
+    source = viewer.add_image(noisy, name="noisy")
+    reference = viewer.add_image(noisy[:-1], name="clean")
+    widget = make_widget()
+    widget.image.value, widget.reference.value = source, reference
+    assert "choose one of equal shape" in widget.hint.text()
+    assert not widget.start_button.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("whole", "shape"), [(False, (1, 40, 36)), (True, (3, 40, 36))]
+)
+def test_a_stack_is_denoised_by_its_plane_or_as_a_whole(
+    whole, shape, viewer, make_widget, noisy, qtbot
+):
+    stack = np.stack([noisy, noisy + 1, noisy + 2])
+    source = viewer.add_image(stack, scale=(2, 1, 1))
+    viewer.dims.set_point(0, 2 * 2)  # in world units
+    widget = make_widget()
+    widget.scope.value = whole
+    run = start(widget, qtbot)
+    wait_for_end(run, qtbot)
+    (layer,) = result_layers(viewer)
+    assert layer.data.shape == shape
+    plane = layer.data[-1]
+    assert (plane != stack[2]).any()
+    np.testing.assert_allclose(
+        layer.data_to_world((shape[0] - 1, 0, 0)), source.data_to_world((2, 0, 0))
+    )
+
+
+def test_a_colour_image_stays_one(viewer, make_widget, rng, qtbot):
+    image = rng.integers(0, 255, (40, 36, 3)).astype(np.uint8)
+    viewer.add_image(image, rgb=True)
+    run = start(make_widget(), qtbot)
+    wait_for_end(run, qtbot)
+    assert run.result.rgb
+    assert run.result.data.shape == image.shape
+
+
+def test_the_command_line_is_copied(viewer, make_widget, noisy):
+    viewer.add_image(noisy)
+    widget = make_widget(iterations=77)
+    widget.command_button.click()
+    command = QApplication.clipboard().text()
+    assert command.startswith("napari-mpi denoise IN.tif -o IN-denoised.tif --axes YX")
+    assert "--iterations 77" in command
+
+
+def test_devices_are_shown_by_their_real_names(viewer, make_widget, qtbot):
+    from napari_mpi.engine.device import describe_device
+
+    widget = make_widget()
+    name = describe_device(torch.device("cpu"))
+    qtbot.waitUntil(lambda: len(widget.device.choices) > 1, timeout=TIMEOUT)
+    texts = [
+        widget.device.native.itemText(i) for i in range(widget.device.native.count())
+    ]
+    assert name in texts
+
+
+def test_a_preset_fills_the_settings_and_keeps_the_seed(viewer, make_widget):
+    widget = make_widget()
+    widget.settings["seed"].value = 9
+    widget.noise.value, widget.effort.value = "correlated", "full"
+    config = widget.settings.config()
+    assert (config.mask_ratio, config.iterations, config.seed) == (0.9, 800, 9)
+
+
+def test_the_theme_s_colours_reach_the_curve(viewer, make_widget):
+    pytest.importorskip("pyqtgraph")
+    widget = make_widget()
+    widget.curve.extend((0.1, 0.01))
+    dark = widget.curve._plot.backgroundBrush().color().name()
+    viewer.theme = "light"
+    assert widget.curve._plot.backgroundBrush().color().name() != dark
