@@ -87,6 +87,8 @@ def _denoise(options: argparse.Namespace) -> None:
         f"image    {options.input}, {image.array.dtype} {image.array.shape}, axes"
         f" {axes}"
     )
+    if image.series > 1:
+        say(f"note     the file has {image.series} series: only the first is denoised")
     say(f"device   {describe_device(device)}")
     _say_notices(say, weights, fallback_notice(options.device, device))
     job = denoising.denoise(

@@ -46,11 +46,24 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """An image as read: pixels, what their dimensions mean, what else the file says."""
+    """An image as read: pixels, what their dimensions mean, what else the file says.
+
+    Parameters
+    ----------
+    array : NDArray
+        The pixels.
+    axes : str
+        One letter per dimension.
+    metadata : Metadata
+        What is written back.
+    series : int
+        How many images the file has; this is the first of them.
+    """
 
     array: NDArray[np.generic] = field(repr=False)
     axes: str
     metadata: Metadata = field(default_factory=Metadata)
+    series: int = 1
 
 
 def read_image(path: Path) -> ImageFile:
@@ -148,7 +161,8 @@ def _read_picture(path: Path) -> ImageFile:
 def _read_tiff(path: Path) -> ImageFile:
     with tifffile.TiffFile(path) as file:
         series = file.series[0]
-        return ImageFile(series.asarray(), series.axes, _metadata(file))
+        array = series.asarray()
+        return ImageFile(array, series.axes, _metadata(file), len(file.series))
 
 
 def _metadata(file: tifffile.TiffFile) -> Metadata:

@@ -64,6 +64,7 @@ class DenoiseRun:
         self._bar: progress | None = None
         self._prepared: Prepared | None = None
         self._newest: Progress | None = None
+        self._unshown: dict[int, Any] = {}
         self._losses: list[float] = []
         self._quality: str | None = None
         self._seconds = 0.0
@@ -109,12 +110,13 @@ class DenoiseRun:
             self._worker.quit()
 
     def take(self, event: Prepared | Progress | Finished) -> None:
-        """Keep what the job told; of its snapshots only the newest."""
+        """Keep what the job told; of its snapshots only each plane's newest."""
         if isinstance(event, Prepared):
             self._state = event.state
             self._prepared = dataclasses.replace(event, state=None)
         elif isinstance(event, Progress):
             self._newest = event
+            self._unshown[event.snapshot.plane] = event.snapshot
             self._losses.extend(event.snapshot.losses)
         else:
             self._quality = event.quality
@@ -122,14 +124,13 @@ class DenoiseRun:
     def show_newest(self) -> tuple[float, ...]:
         """Bring layer and progress bar up to date; return the losses since then."""
         losses, self._losses = tuple(self._losses), []
-        if self._newest is None or not losses:
-            return losses
-        snapshot = self._newest.snapshot
+        planes, self._unshown = self._unshown, {}
         if self._bar is not None:
             self._bar.update(round(self.fraction * self._total) - self._bar.n)
-        layer = self._result_layer()
+        layer = self._result_layer() if planes else None
         if layer is not None:
-            layer.data[snapshot.index] = snapshot.image
+            for snapshot in planes.values():
+                layer.data[snapshot.index] = snapshot.image
             layer.refresh(extent=False)
         return losses
 
@@ -161,6 +162,7 @@ class DenoiseRun:
         if error is not None:
             self.ending = Ending.FAILED
         losses, self._losses = tuple(self._losses), []
+        self._unshown = {}
         if keep_layers and self._is_worth_keeping():
             self._show_result()
         elif keep_layers:

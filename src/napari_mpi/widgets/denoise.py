@@ -63,9 +63,10 @@ class DenoiseWidget(QWidget):
         self._viewer = viewer
         self.run: DenoiseRun | None = None
         self._files: list[str] = []
-        self._preview_timer = QTimer(self)
-        self._preview_timer.setInterval(PREVIEW_INTERVAL)
-        self._preview_timer.timeout.connect(self._show_preview)
+        self._is_stack = False
+        self.preview_timer = QTimer(self)
+        self.preview_timer.setInterval(PREVIEW_INTERVAL)
+        self.preview_timer.timeout.connect(self._show_preview)
         self._make_form()
         self._make_buttons()
         self._lay_out()
@@ -208,7 +209,8 @@ class DenoiseWidget(QWidget):
             axes="" if layer is None else self._selection(layer, whole=True).axes,
         )
         QApplication.clipboard().setText(command)
-        show_info(f"copied: {command}")
+        whole = "" if self.scope.value else " (all planes of the file)"
+        show_info(f"copied{whole if self._is_stack else ''}: {command}")
         return command
 
     def _selection(self, layer: Image, *, whole: bool) -> Selection:
@@ -220,8 +222,8 @@ class DenoiseWidget(QWidget):
         """Say before the start what cannot be denoised, and what it will be."""
         layer = self.image.value
         problem = layer_problem(layer)
-        stacked = problem is None and self._selection(layer, whole=True).planes > 1
-        self.form.show_row("scope", visible=stacked)
+        self._is_stack = not problem and self._selection(layer, whole=True).planes > 1
+        self.form.show_row("scope", visible=self._is_stack)
         if problem is None:
             selection = self._selection(layer, whole=self.scope.value)
             problem = reference_problem(self.reference.value, selection)
@@ -248,9 +250,9 @@ class DenoiseWidget(QWidget):
         self.form.setEnabled(not active)
         self.settings.setEnabled(not active)
         if active:
-            self._preview_timer.start()
+            self.preview_timer.start()
         else:
-            self._preview_timer.stop()
+            self.preview_timer.stop()
         self._check()
 
     # -- a run -------------------------------------------------------------------

@@ -1,0 +1,103 @@
+"""What watching costs: the same run in a real viewer, with previews and without.
+
+Usage: xvfb-run -s "-screen 0 1280x860x24" python benchmarks/streaming.py
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import napari
+from qtpy.QtCore import QEventLoop
+
+from napari_mpi.engine.denoising import denoise
+from napari_mpi.engine.jobs import run as run_job
+from napari_mpi.engine.weights import load_weights
+from napari_mpi.widgets._denoise_run import DenoiseRun, Ending
+from napari_mpi.widgets.denoise import DenoiseWidget
+
+
+def main() -> None:
+    """Interleave runs of three kinds and print the ratios of their medians."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--iterations", type=int, default=40)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    viewer = napari.Viewer()
+    viewer.open_sample("napari-mpi", "noisy_retina")
+    widget = DenoiseWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    widget.image.value = viewer.layers["retina (noisy)"]
+    widget.settings["iterations"].value = options.iterations
+    seconds: dict[str, list[float]] = {"engine": [], "silent": [], "previews": []}
+    with_engine(widget)  # warms up
+    for _ in range(options.repeats):
+        seconds["engine"].append(with_engine(widget))
+        for name in ("silent", "previews"):
+            seconds[name].append(in_widget(widget, previews=name == "previews"))
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    size = "x".join(map(str, widget.image.value.data.shape))
+    print(f"{size}, {options.iterations} iterations, {options.repeats} runs of each")
+    for name, median in medians.items():
+        values = ", ".join(f"{value:.2f}" for value in seconds[name])
+        print(f"{name:9} {median:6.2f} s  ({values})")
+    print(f"previews / silent {medians['previews'] / medians['silent']:.3f}")
+    print(f"previews / engine {medians['previews'] / medians['engine']:.3f}")
+    latency = cancel_latency(widget)
+    iteration = medians["silent"] / options.iterations
+    print(f"cancel: {latency:.2f} s after the press; one iteration {iteration:.2f} s")
+    viewer.close()
+
+
+def with_engine(widget: DenoiseWidget) -> float:
+    """Return the seconds of a run without any window."""
+    config = widget.settings.config()
+    weights = load_weights(widget.weights.value, seed=config.seed)
+    started = time.perf_counter()
+    image = widget.image.value.data
+    run_job(denoise(image, "YX", weights=weights, config=config))
+    return time.perf_counter() - started
+
+
+def in_widget(widget: DenoiseWidget, *, previews: bool) -> float:
+    """Return the seconds of a run in the widget, with or without its previews."""
+    interval = widget.preview_timer.interval()
+    widget.preview_timer.setInterval(interval if previews else 10**8)
+    started = time.perf_counter()
+    wait_for_end(start(widget))
+    widget.preview_timer.setInterval(interval)
+    return time.perf_counter() - started
+
+
+def cancel_latency(widget: DenoiseWidget) -> float:
+    """Return the seconds from pressing Cancel to the end of the run."""
+    run = start(widget)
+    wait_until(lambda: run.fraction > 0.3)
+    started = time.perf_counter()
+    widget.cancel_button.click()
+    wait_for_end(run)
+    return time.perf_counter() - started
+
+
+def start(widget: DenoiseWidget) -> DenoiseRun:
+    """Press Denoise."""
+    widget.start_button.click()
+    assert widget.run is not None
+    return widget.run
+
+
+def wait_for_end(run: DenoiseRun) -> None:
+    """Let Qt work until the run has ended."""
+    wait_until(lambda: run.ending is not Ending.NOT_YET)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Let Qt work until something is so."""
+    events = QEventLoop()
+    while not condition():
+        events.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 20)
+
+
+if __name__ == "__main__":
+    main()
