@@ -61,3 +61,11 @@ def pytest_collection_modifyitems(items):
             reason = pytest.mark.skip(reason="no CUDA device on this machine")
             for item in needing:
                 item.add_marker(reason)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Compute small images on one thread: two would mostly wait for each other."""
+    import torch
+
+    torch.set_num_threads(1)

@@ -78,7 +78,7 @@ def _denoise(options: argparse.Namespace) -> None:
     image = image_io.read_image(options.input)
     axes = options.axes or image.axes
     layout = ImageAxes(axes, image.array.shape)
-    reference = _reference(options.reference, image)
+    reference = _reference(options.reference, image, layout)
     device = resolve_device(options.device)
     weights = load_weights(options.weights, seed=config.seed)
     config = denoising.effective_config(config, layout, weights)
@@ -163,8 +163,10 @@ def _require_other_file(output: Path, *inputs: Path | None) -> None:
             )
 
 
-def _reference(path: Path | None, image: "ImageFile") -> Any:
+def _reference(path: Path | None, image: "ImageFile", layout: Any) -> Any:
+    """Read the reference, and say before the work if it cannot be one."""
     from napari_mpi.engine.image_io import read_image
+    from napari_mpi.engine.metrics import data_range_of
 
     if path is None:
         return None
@@ -174,6 +176,7 @@ def _reference(path: Path | None, image: "ImageFile") -> Any:
             f"the reference {path} has shape {reference.shape} but the image"
             f" {image.array.shape}: give one of equal shape"
         )
+    data_range_of(reference, layout)
     return reference
 
 

@@ -10,16 +10,24 @@ import numpy as np
 import pytest
 import torch
 
+from napari_mpi.engine.axes import ImageAxes
 from napari_mpi.engine.config import FillingConfig
 from napari_mpi.engine.filling import iterative_filling
 from napari_mpi.engine.jobs import run
 from napari_mpi.engine.metrics import quality
-from napari_mpi.engine.axes import ImageAxes
 from napari_mpi.engine.weights import load_weights
 
 CASES = ["pixelwise30_even", "pixelwise30_odd", "shared85_even", "shared85_odd"]
 NAMES = {"pixelwise30": "mpi-pixelwise-30", "shared85": "mpi-shared-80-95"}
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def all_cores():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def load_case(path):
@@ -79,7 +87,9 @@ def test_filling_equals_the_authors(name, shared_data, authors_weights):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_filling_equals_the_authors_on_any_processor(name, shared_data, authors_weights):
+def test_filling_equals_the_authors_on_any_processor(
+    name, shared_data, authors_weights
+):
     path = shared_data / "golden" / f"{name}.npz"
     weights = authors_weights[NAMES[name.split("_")[0]]]
     losses, ensemble, case = fill(path, weights)
@@ -87,11 +97,15 @@ def test_filling_equals_the_authors_on_any_processor(name, shared_data, authors_
     np.testing.assert_allclose(ensemble, case["ensemble"], atol=1e-2)
 
 
-@pytest.mark.parametrize("name", ["kate", "peppers", "kodim19", "fmd_fish3", "fmd_bpaeR"])
+@pytest.mark.parametrize(
+    "name", ["kate", "peppers", "kodim19", "fmd_fish3", "fmd_bpaeR"]
+)
 def test_quality_reaches_the_authors(name, shared_data, authors_weights):
     case = np.load(shared_data / "golden" / f"psnr_{name}.npz")
     shared = bool(case["shared_mask"])
-    weights = load_weights(authors_weights["mpi-shared-80-95" if shared else "mpi-pixelwise-30"])
+    weights = load_weights(
+        authors_weights["mpi-shared-80-95" if shared else "mpi-pixelwise-30"]
+    )
     config = FillingConfig(
         iterations=int(case["iterations"]),
         mask_ratio=float(case["mask_ratio"]),

@@ -1,5 +1,6 @@
 """Devices: which there are, what they are called, and what to say when one is not."""
 
+import os
 import platform
 from pathlib import Path
 
@@ -50,8 +51,8 @@ def describe_device(device: torch.device) -> str:
         return f"{properties.name} ({device}, {properties.total_memory / 1e9:.0f} GB)"
     if device.type == "mps":
         return f"Apple GPU (mps, {platform.machine()})"
-    threads = torch.get_num_threads()
-    return f"{_processor()} (cpu, {threads} thread{'s' if threads > 1 else ''})"
+    cores = os.cpu_count() or 1
+    return f"{_processor()} (cpu, {cores} core{'s' if cores > 1 else ''})"
 
 
 def fallback_notice(name: str, device: torch.device) -> str | None:

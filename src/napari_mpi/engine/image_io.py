@@ -1,6 +1,8 @@
 """Image files: TIFF in and out with axes and calibration, PNG and JPEG in."""
 
 import json
+import logging
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +17,11 @@ from napari_mpi.engine.axes import guess_axes
 from napari_mpi.engine.errors import EngineError, ImageFileError
 from napari_mpi.engine.whole_files import ensure_writable, whole_file
 
+Flavour = Literal["plain", "imagej", "ome"]
+
 TIFF_SUFFIXES = (".tif", ".tiff")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
-_IMAGEJ_AXES, _OME_AXES = "TZCYXS", "TCZYXS"
+_IMAGEJ_AXES = "TZCYXS"
 # What tifffile derives from the array itself, and must not be told twice.
 _IMAGEJ_DERIVED = {"ImageJ", "images", "channels", "slices", "frames", "hyperstack"}
 
@@ -38,7 +42,7 @@ class Metadata:
         Calibration, time interval, channel names and the like, in the flavour's words.
     """
 
-    flavour: Literal["plain", "imagej", "ome"] = "plain"
+    flavour: Flavour = "plain"
     resolution: tuple[float, float] | None = None
     resolution_unit: int = 1
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -121,10 +125,14 @@ def write_image(
         If the file cannot be written.
     """
     require_writable(path)
-    options = _tiff_options(image, provenance or {})
+    flavour = _fitting_flavour(image)
     try:
-        with whole_file(path) as target:
-            tifffile.imwrite(target, image.array, **options)
+        _write_tiff(path, image, flavour, provenance or {})
+    except (ValueError, tifffile.OmeXmlError):
+        # Axes, types or words that only tifffile knows not to fit ImageJ or OME.
+        if flavour == "plain":
+            raise
+        _write_tiff(path, image, "plain", provenance or {})
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -152,17 +160,40 @@ def _unwritable(path: Path, error: OSError) -> ImageFileError:
 
 
 def _read_picture(path: Path) -> ImageFile:
-    array = imageio.imread(path)
+    # By name: otherwise every reader of imageio tries, and leaves the file open.
+    array = imageio.imread(path, plugin="pillow")
     if array.ndim == 3 and array.shape[-1] == 2:  # grey with opacity
         array = array[..., 0]
     return ImageFile(array, "YXS" if array.ndim == 3 else guess_axes(array.shape))
 
 
 def _read_tiff(path: Path) -> ImageFile:
-    with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        array = series.asarray()
-        return ImageFile(array, series.axes, _metadata(file), len(file.series))
+    complaints = _Complaints()
+    logger = logging.getLogger("tifffile")
+    logger.addHandler(complaints)
+    try:
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            array = series.asarray()
+            image = ImageFile(array, series.axes, _metadata(file), len(file.series))
+    finally:
+        logger.removeHandler(complaints)
+    if complaints.texts:
+        raise ImageFileError(f"{path} is damaged: {complaints.texts[0]}; copy it again")
+    return image
+
+
+class _Complaints(logging.Handler):
+    """Keeps what tifffile only logs: of a stack cut short, it reads a part."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.texts: list[str] = []
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._thread:
+            self.texts.append(record.getMessage().splitlines()[0])
 
 
 def _metadata(file: tifffile.TiffFile) -> Metadata:
@@ -211,41 +242,56 @@ def _ome_fields(xml: str) -> dict[str, Any]:
     return fields
 
 
-def _tiff_options(image: ImageFile, provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keywords of ``tifffile.imwrite`` that keep what the source said."""
-    metadata, axes = image.metadata, image.axes
-    fields = {**metadata.fields, "axes": axes}
-    flavour = _writable_flavour(image)
-    options: dict[str, Any] = {"metadata": fields, **_colour_options(image, flavour)}
+def _write_tiff(
+    path: Path, image: ImageFile, flavour: Flavour, provenance: Mapping[str, Any]
+) -> None:
+    metadata = image.metadata
+    options: dict[str, Any] = _colour_options(image, flavour)
     if metadata.resolution is not None:
-        options |= {
-            "resolution": metadata.resolution,
-            "resolutionunit": metadata.resolution_unit,
-        }
+        options["resolution"] = metadata.resolution
+        options["resolutionunit"] = metadata.resolution_unit
+    options |= _fields(image, flavour, provenance)
+    with whole_file(path) as target:
+        tifffile.imwrite(target, image.array, **options)
+
+
+def _fields(
+    image: ImageFile, flavour: Flavour, provenance: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the options of ``tifffile.imwrite`` that keep what the source said."""
+    fields = {**image.metadata.fields, "axes": image.axes}
     if flavour == "imagej":
+        fields = {name: _as_imagej(name, value) for name, value in fields.items()}
         fields["Info"] = _with_note(fields.get("Info"), provenance)
-        return options | {"imagej": True}
+        return {"imagej": True, "metadata": fields}
     if flavour == "ome":
         fields["Description"] = _with_note(fields.get("Description"), provenance)
-        return options | {"ome": True}
+        return {"ome": True, "metadata": fields}
     # JSON of a plain file takes numbers, words and lists; ImageJ's tables are arrays.
     plain = {name: value for name, value in fields.items() if _is_json(value)}
-    options["metadata"] = {**plain, "napari-mpi": dict(provenance)}
-    return options | {"software": f"napari-mpi {provenance.get('version', '')}".strip()}
+    software = f"napari-mpi {provenance.get('version', '')}".strip()
+    return {"software": software, "metadata": {**plain, "napari-mpi": dict(provenance)}}
 
 
-def _writable_flavour(image: ImageFile) -> str:
+def _fitting_flavour(image: ImageFile) -> Flavour:
     """Return the source's flavour, or 'plain' where that cannot hold this image."""
     flavour, axes = image.metadata.flavour, image.axes
-    order = {"imagej": _IMAGEJ_AXES, "ome": _OME_AXES}.get(flavour, "")
-    in_order = [letter for letter in order if letter in axes] == list(axes)
-    if flavour == "imagej":
-        known = image.array.dtype in (np.uint8, np.uint16, np.int16, np.float32)
-        return flavour if in_order and known else "plain"
-    return flavour if set(axes) <= set(order) else "plain"
+    if flavour != "imagej":
+        return flavour
+    in_order = [letter for letter in _IMAGEJ_AXES if letter in axes] == list(axes)
+    known = image.array.dtype in (np.uint8, np.uint16, np.int16, np.float32)
+    return "imagej" if in_order and known else "plain"
 
 
-def _colour_options(image: ImageFile, flavour: str) -> dict[str, Any]:
+def _as_imagej(name: str, value: Any) -> Any:
+    """Write letters such as the micro sign as ImageJ does in its description."""
+    if not isinstance(value, str) or name in ("Info", "Labels"):
+        return value
+    letters = (c if c.isascii() else f"\\u{ord(c):04X}" for c in value)
+    return "".join(letters)
+
+
+def _colour_options(image: ImageFile, flavour: Flavour) -> dict[str, Any]:
     size = image.array.shape[image.axes.index("S")] if "S" in image.axes else 0
     # ImageJ has no RGB of more than 8 bits, but composites of as many grey samples.
     composite = flavour == "imagej" and image.array.dtype != np.uint8

@@ -100,10 +100,12 @@ def _exact_float(dtype: np.dtype[np.generic]) -> np.dtype[np.floating[Any]]:
 
 def _as_dtype(image: Array, dtype: np.dtype[np.generic]) -> Array:
     """Convert to a type; integers are rounded and clipped, never wrapped."""
-    if dtype.kind == "f":
-        return image.astype(dtype)
-    limits = np.iinfo(dtype)  # type: ignore[type-var]
-    return np.clip(np.rint(image), limits.min, limits.max).astype(dtype)
+    limits: Any = (np.finfo if dtype.kind == "f" else np.iinfo)(dtype)
+    low, high = image.dtype.type(limits.min), image.dtype.type(limits.max)
+    if int(high) > limits.max:  # as of 64-bit integers, which floats round up
+        high = np.nextafter(high, low)
+    values = image if dtype.kind == "f" else np.rint(image)
+    return np.clip(values, low, high).astype(dtype)
 
 
 def _range_without_hot_pixels(plane: Array) -> tuple[float, float]:
@@ -117,8 +119,8 @@ def _highest(values: NDArray[np.float64]) -> float:
     common = np.partition(values, -few - 1, axis=None)[-few - 1]
     if values.max() - common <= common - values.min():
         return float(values.max())  # no few pixels that dwarf all others
-    around = (1, 3, 3)
-    second = ndimage.rank_filter(values, rank=-2, size=around, mode="mirror")
-    middle = ndimage.median_filter(values, size=around, mode="mirror")
+    second = ndimage.rank_filter(values, rank=-2, size=(1, 3, 3), mode="mirror")
+    # Wider than a blurred spot, whose own pixels would be the median of 3 x 3.
+    middle = ndimage.median_filter(values, size=(1, 5, 5), mode="mirror")
     hot = values - middle > _HOT_RATIO * (second - middle)
     return float(np.where(hot, second, values).max())

@@ -8,6 +8,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from napari_mpi.engine.axes import ImageAxes
 from napari_mpi.engine.errors import ImageError
+from napari_mpi.engine.intensity import require_usable
 
 Array = NDArray[np.generic]
 _SSIM_WINDOW = 7
@@ -36,11 +37,21 @@ class Quality:
         return f"{self.psnr:.2f} dB, SSIM {self.ssim:.3f}"
 
 
-def data_range_of(reference: Array) -> float:
-    """Return 255 for 8-bit images, the span of the reference's values for others."""
-    if reference.dtype == np.uint8:
-        return 255.0
-    return float(reference.max()) - float(reference.min())
+def data_range_of(reference: Array, axes: ImageAxes) -> float:
+    """Return 255 for 8-bit references, the span of their values for others.
+
+    Raises
+    ------
+    ImageError
+        If the reference is constant, or not made of finite numbers.
+    """
+    require_usable(reference)
+    planes = [reference[plane] for plane in axes.planes()]  # without opacity
+    lowest = min(float(plane.min()) for plane in planes)
+    highest = max(float(plane.max()) for plane in planes)
+    if not highest > lowest:
+        raise ImageError("the reference is constant: PSNR and SSIM need structure")
+    return 255.0 if reference.dtype == np.uint8 else highest - lowest
 
 
 def quality(
@@ -67,11 +78,7 @@ def quality(
             f"the reference has shape {reference.shape} but the image {image.shape}:"
             " choose one of equal shape"
         )
-    span = data_range_of(reference) if data_range is None else data_range
-    if not span > 0:
-        raise ImageError(
-            "the reference is constant: PSNR and SSIM need one with structure"
-        )
+    span = data_range_of(reference, axes) if data_range is None else data_range
     planes = axes.planes()
     # As reals: subtracting in the type of the image would wrap unsigned integers.
     ours = np.stack([axes.channels_first(image[plane]) for plane in planes]).astype(

@@ -137,6 +137,9 @@ def _read_ours(path: Path) -> Weights:
 
 def _read_checkpoint(path: Path) -> Weights:
     """Read a checkpoint in the layout of the paper's authors, as numbers only."""
+    with path.open("rb") as file:
+        if file.read(1) not in (b"P", b"\x80"):  # of a zip archive, of a pickle
+            raise WeightsError(f"{path} is no PyTorch checkpoint: choose another file")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -139,4 +139,6 @@ def import_weights(path: Path, *, name: str | None = None) -> Weights:
 
 
 def _fits_a_file(name: str) -> bool:
-    return bool(name) and not name.startswith(".") and Path(name).name == name
+    """Whether a name can be a file's, and is not taken for a path when loaded."""
+    plain = bool(name) and not name.startswith(".") and "\0" not in name
+    return plain and Path(name).name == name and Path(name).suffix not in SUFFIXES

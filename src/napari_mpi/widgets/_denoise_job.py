@@ -105,13 +105,13 @@ def denoise_job(
     )
     try:
         for snapshot in job:
-            yield Progress(snapshot, _psnr(snapshot, reference))
+            yield Progress(snapshot, _psnr(snapshot, reference, layout))
     finally:
         job.close()
     yield Finished(_quality(state.result, reference, layout))
 
 
-def _psnr(snapshot: Any, reference: Array | None) -> float | None:
+def _psnr(snapshot: Any, reference: Array | None, layout: Any) -> float | None:
     from skimage.metrics import peak_signal_noise_ratio
 
     from napari_mpi.engine.metrics import data_range_of
@@ -120,7 +120,7 @@ def _psnr(snapshot: Any, reference: Array | None) -> float | None:
         return None
     clean = reference[snapshot.index].astype(float)
     image = snapshot.image.astype(float)
-    span = data_range_of(reference)
+    span = data_range_of(reference, layout)
     return float(peak_signal_noise_ratio(clean, image, data_range=span))
 
 
