@@ -28,8 +28,8 @@ def main() -> None:
     viewer.open_sample("napari-mpi", "noisy_retina")
     widget = DenoiseWidget(viewer)
     viewer.window.add_dock_widget(widget)
-    widget.image.value = viewer.layers["retina (noisy)"]
-    widget.settings["iterations"].value = options.iterations
+    widget.form.image.value = viewer.layers["retina (noisy)"]
+    widget.form.settings["iterations"].value = options.iterations
     seconds: dict[str, list[float]] = {"engine": [], "silent": [], "previews": []}
     with_engine(widget)  # warms up
     for _ in range(options.repeats):
@@ -37,7 +37,7 @@ def main() -> None:
         for name in ("silent", "previews"):
             seconds[name].append(in_widget(widget, previews=name == "previews"))
     medians = {name: statistics.median(values) for name, values in seconds.items()}
-    size = "x".join(map(str, widget.image.value.data.shape))
+    size = "x".join(map(str, widget.form.image.value.data.shape))
     print(f"{size}, {options.iterations} iterations, {options.repeats} runs of each")
     for name, median in medians.items():
         values = ", ".join(f"{value:.2f}" for value in seconds[name])
@@ -52,10 +52,10 @@ def main() -> None:
 
 def with_engine(widget: DenoiseWidget) -> float:
     """Return the seconds of a run without any window."""
-    config = widget.settings.config()
-    weights = load_weights(widget.weights.value, seed=config.seed)
+    config = widget.form.settings.config()
+    weights = load_weights(widget.form.weights.value, seed=config.seed)
     started = time.perf_counter()
-    image = widget.image.value.data
+    image = widget.form.image.value.data
     run_job(denoise(image, "YX", weights=weights, config=config))
     return time.perf_counter() - started
 

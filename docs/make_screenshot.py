@@ -22,8 +22,8 @@ def main(target: Path) -> None:
     viewer.open_sample("napari-mpi", "noisy_retina")
     _, widget = viewer.window.add_plugin_dock_widget("napari-mpi", "Denoise")
     assert isinstance(widget, DenoiseWidget)
-    widget.image.value = viewer.layers["retina (noisy)"]
-    widget.reference.value = viewer.layers["retina (clean)"]
+    widget.form.image.value = viewer.layers["retina (noisy)"]
+    widget.form.reference.value = viewer.layers["retina (clean)"]
     QTimer.singleShot(3000, widget.start_button.click)
     timer = QTimer()
     timer.timeout.connect(lambda: _photograph(viewer, widget, target, timer))

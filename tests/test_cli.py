@@ -31,15 +31,6 @@ class Malicious:
         return type(self.sentinel).touch, (self.sentinel,)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Compute on one thread: more cost time on tiny images."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def weights(small_weights, tmp_path):
     """Return the file of small weights."""
@@ -569,3 +560,31 @@ def test_real_ctrl_c_leaves_nothing_and_gives_130(
     assert b"interrupted, nothing was written" in rest
     assert b"Traceback" not in rest
     assert list(results.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("fmd/raw/Confocal_FISH_3.png", {"dtype": "uint8", "shape": (512, 512)}),
+        ("stacks/n2v_FA_evolve.tif", {"dtype": "uint16", "shape": (512, 512)}),
+        (
+            "stacks/neubias_xyzc_16bit__dna_conf_wf.tif",
+            {"dtype": "uint16", "shape": (45, 2, 130, 133)},
+        ),
+    ],
+)
+def test_real_images_keep_type_shape_and_calibration(
+    name, kept, shared_data, weights, tmp_path
+):
+    source, output = shared_data / "data" / "eval" / name, tmp_path / "out.tif"
+    options = ["--weights", str(weights), "--iterations", "1", "-q"]
+    assert main(["denoise", str(source), "-o", str(output), *options]) == 0
+    before, after = read_image(source), read_image(output)
+    assert (str(after.array.dtype), after.array.shape) == (kept["dtype"], kept["shape"])
+    assert (after.array != before.array).any()
+    assert after.axes == before.axes
+    if before.metadata.resolution is not None:
+        assert after.metadata.resolution == pytest.approx(before.metadata.resolution)
+        assert after.metadata.resolution_unit == before.metadata.resolution_unit
+    for field in ("unit", "spacing", "finterval"):
+        assert after.metadata.fields.get(field) == before.metadata.fields.get(field)

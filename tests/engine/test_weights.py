@@ -65,15 +65,6 @@ def saved_checkpoint(path, change=lambda params: params):
     return weights
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Compute on one thread: more cost time on small tensors."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def saved(small_weights, tmp_path):
     """Return a file of small weights with a provenance."""

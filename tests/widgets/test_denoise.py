@@ -34,10 +34,8 @@ def make_widget(viewer, small_file, qtbot):
     def make(on=viewer, *, iterations=6):
         widget = DenoiseWidget(on)
         on.window.add_dock_widget(widget, name="Denoise")
-        widget._files.append(str(small_file))
-        widget.weights.reset_choices()
-        widget.weights.value = str(small_file)
-        widget.settings["iterations"].value = iterations
+        widget.form.add_weights_file(str(small_file))
+        widget.form.settings["iterations"].value = iterations
         return widget
 
     return make
@@ -101,7 +99,7 @@ def test_one_press_gives_a_result_that_equals_the_engine_s(
             noisy,
             "YX",
             weights=small_weights,
-            config=widget.settings.config(),
+            config=widget.form.settings.config(),
             device="cpu",
         )
     )
@@ -201,7 +199,7 @@ def test_stop_and_keep_leaves_what_was_reached_and_continue_completes_it(
     assert layer.metadata["napari-mpi"]["ended"] == "stopped, result kept"
     widget.pause_button.click()
     wait_for_end(run, qtbot)
-    config = widget.settings.config()
+    config = widget.form.settings.config()
     expected = run_job(
         denoise(noisy, "YX", weights=small_weights, config=config, device="cpu")
     )
@@ -248,7 +246,7 @@ def test_the_source_may_change_while_it_is_denoised(
     source = viewer.add_image(noisy, name="cells")
     viewer.add_image(noisy * 2, name="other")
     widget = make_widget(iterations=40)
-    widget.image.value = source
+    widget.form.image.value = source
     run = start(widget, qtbot)
     if change == "rename":
         source.name = "other cells"
@@ -353,7 +351,7 @@ def test_what_is_missing_is_told_in_a_sentence(
 ):
     viewer.add_image(noisy)
     widget = make_widget()
-    entry = getattr(widget, field)
+    entry = getattr(widget.form, field)
     entry.choices = [value]
     entry.value = value
     run = start(widget, qtbot, until_preview=False)
@@ -371,10 +369,10 @@ def test_layers_that_cannot_be_denoised_are_told_before_the_start(
     assert not widget.start_button.isEnabled()
     image = viewer.add_image(noisy)
     mask = viewer.add_image(noisy > 500, name="mask")
-    widget.image.value = mask
+    widget.form.image.value = mask
     assert "holds yes/no values" in widget.hint.text()
     assert not widget.start_button.isEnabled()
-    widget.image.value = image
+    widget.form.image.value = image
     assert widget.hint.text() == ""
     assert widget.start_button.isEnabled()
 
@@ -396,7 +394,7 @@ def test_psnr_is_shown_against_a_reference(viewer, make_widget, noisy, qtbot):
     reference = viewer.add_image(clean, name="clean")
     source = viewer.add_image(noisy, name="noisy")
     widget = make_widget()
-    widget.image.value, widget.reference.value = source, reference
+    widget.form.image.value, widget.form.reference.value = source, reference
     run = start(widget, qtbot)
     assert " dB" in run.describe()
     wait_for_end(run, qtbot)
@@ -409,7 +407,7 @@ def test_a_reference_of_another_shape_is_told_before_the_start(
     source = viewer.add_image(noisy, name="noisy")
     reference = viewer.add_image(noisy[:-1], name="clean")
     widget = make_widget()
-    widget.image.value, widget.reference.value = source, reference
+    widget.form.image.value, widget.form.reference.value = source, reference
     assert "choose one of equal shape" in widget.hint.text()
     assert not widget.start_button.isEnabled()
 
@@ -424,7 +422,7 @@ def test_a_stack_is_denoised_by_its_plane_or_as_a_whole(
     source = viewer.add_image(stack, scale=(2, 1, 1))
     viewer.dims.set_point(0, 2 * 2)  # in world units
     widget = make_widget()
-    widget.scope.value = whole
+    widget.form.scope.value = whole
     run = start(widget, qtbot)
     wait_for_end(run, qtbot)
     (layer,) = result_layers(viewer)
@@ -448,7 +446,7 @@ def test_a_colour_image_stays_one(viewer, make_widget, rng, qtbot):
 def test_the_command_line_is_copied(viewer, make_widget, noisy):
     viewer.add_image(noisy)
     widget = make_widget(iterations=77)
-    widget.command_button.click()
+    widget.form.command_button.click()
     command = QApplication.clipboard().text()
     assert command.startswith("napari-mpi denoise IN.tif -o IN-denoised.tif --axes YX")
     assert "--iterations 77" in command
@@ -459,18 +457,19 @@ def test_devices_are_shown_by_their_real_names(viewer, make_widget, qtbot):
 
     widget = make_widget()
     name = describe_device(torch.device("cpu"))
-    qtbot.waitUntil(lambda: len(widget.device.choices) > 1, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: len(widget.form.device.choices) > 1, timeout=TIMEOUT)
     texts = [
-        widget.device.native.itemText(i) for i in range(widget.device.native.count())
+        widget.form.device.native.itemText(i)
+        for i in range(widget.form.device.native.count())
     ]
     assert name in texts
 
 
 def test_a_preset_fills_the_settings_and_keeps_the_seed(viewer, make_widget):
     widget = make_widget()
-    widget.settings["seed"].value = 9
-    widget.noise.value, widget.effort.value = "correlated", "full"
-    config = widget.settings.config()
+    widget.form.settings["seed"].value = 9
+    widget.form.noise.value, widget.form.effort.value = "correlated", "full"
+    config = widget.form.settings.config()
     assert (config.mask_ratio, config.iterations, config.seed) == (0.9, 800, 9)
 
 

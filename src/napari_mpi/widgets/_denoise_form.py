@@ -1,0 +1,211 @@
+"""What a person chooses in the Denoise widget, and the request that comes of it."""
+
+from typing import Any
+
+from magicgui.widgets import ComboBox
+from napari.layers import Image
+from napari.qt.threading import create_worker
+from napari.viewer import Viewer
+from qtpy.compat import isalive
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from napari_mpi.engine.config import DEFAULT_PRESET, preset
+from napari_mpi.engine.registry import DEFAULT_WEIGHTS, weights_names
+from napari_mpi.widgets._denoise_job import Request
+from napari_mpi.widgets._forms import (
+    Form,
+    SettingsForm,
+    command_line,
+    effort_choices,
+    noise_choices,
+)
+from napari_mpi.widgets._layers import (
+    Selection,
+    layer_problem,
+    reference_problem,
+    select,
+    shown_step,
+)
+
+_SCOPES = [("this plane", False), ("whole layer, plane by plane", True)]
+
+
+class DenoiseForm(QWidget):
+    """Layer, kind of noise, weights, device; and an advanced fold with all settings.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer whose layers there are to choose from.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._files: list[str] = []
+        self._make_entries()
+        self._lay_out()
+        for entry in (self.image, self.reference, self.scope):
+            entry.changed.connect(self._on_change)
+        for entry in (self.noise, self.effort):
+            entry.changed.connect(self._apply_preset)
+        self.file_button.clicked.connect(self._choose_file)
+        self._find_devices()
+
+    # -- what comes of it --------------------------------------------------------
+
+    def problem(self) -> str | None:
+        """Return why it cannot be denoised, in a sentence, or None."""
+        layer = self.image.value
+        problem = layer_problem(layer)
+        if problem is not None:
+            return problem
+        selection = self._selection(layer, whole=self.scope.value)
+        return reference_problem(self.reference.value, selection)
+
+    def request(self) -> Request:
+        """Return what was chosen.
+
+        Raises
+        ------
+        EngineError
+            If a layer or a setting cannot be used.
+        """
+        selection = self._selection(self.image.value, whole=self.scope.value)
+        reference = self.reference.value
+        if reference is not None:
+            clean = self._selection(reference, whole=True)
+            reference = Selection(clean.data, clean.axes, selection.index)
+        config, weights = self.settings.config(), self.weights.value
+        return Request(selection, config, weights, self.device.value, reference)
+
+    def command(self) -> str:
+        """Return the command line that does the same with the layer's file.
+
+        Raises
+        ------
+        EngineError
+            If a layer or a setting cannot be used.
+        """
+        layer = self.image.value
+        return command_line(
+            layer.source.path,
+            preset_name=self._preset_name(),
+            config=self.settings.config(),
+            weights=self.weights.value,
+            device=self.device.value,
+            axes=self._selection(layer, whole=True).axes,
+        )
+
+    @property
+    def leaves_planes_out(self) -> bool:
+        """Whether only one plane of several is meant."""
+        return self._is_stack() and not self.scope.value
+
+    # -- what there is to choose -------------------------------------------------
+
+    def reset_choices(self) -> None:
+        """Refresh the lists of layers and weights."""
+        self._choices.reset_choices()
+        self._on_change()
+
+    def _images(self, _: Any) -> list[Image]:
+        # Of this viewer: magicgui's own list is the current viewer's until docked.
+        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+
+    def _weights(self, _: Any) -> list[str]:
+        return [*weights_names(), *self._files]
+
+    def add_weights_file(self, path: str) -> None:
+        """Offer a weights file beside the named weights, and choose it."""
+        self._files.append(path)
+        self.weights.reset_choices()
+        self.weights.value = path
+
+    def _choose_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Weights", filter="Weights (*.safetensors *.pth *.pt)"
+        )
+        if path:
+            self.add_weights_file(path)
+
+    def _find_devices(self) -> None:
+        """Fill in the devices' real names; torch, which knows them, loads meanwhile."""
+        worker = create_worker(_named_devices, _start_thread=False)
+        worker.returned.connect(self._show_devices)
+        worker.start()
+
+    def _show_devices(self, devices: list[tuple[str, str]]) -> None:
+        if isalive(self):
+            self.device.choices = [(f"auto: {devices[0][0]}", "auto"), *devices]
+
+    # -- how it hangs together ---------------------------------------------------
+
+    def _make_entries(self) -> None:
+        self.image = ComboBox(name="image", label="Image", choices=self._images)
+        self.scope = ComboBox(name="scope", label="Scope", choices=_SCOPES)
+        self.noise = ComboBox(name="noise", label="Noise", choices=noise_choices())
+        self.effort = ComboBox(name="effort", label="Effort", choices=effort_choices())
+        self.weights = ComboBox(name="weights", label="Weights", choices=self._weights)
+        self.weights.value = DEFAULT_WEIGHTS
+        self.device = ComboBox(name="device", label="Device", choices=["auto"])
+        self.reference = ComboBox(
+            name="reference", label="Reference", choices=self._images, nullable=True
+        )
+        self.settings = SettingsForm(preset(DEFAULT_PRESET))
+        self.file_button = QPushButton("Weights from file…")
+        self.command_button = QPushButton("Copy command line")
+        self._explain()
+
+    def _explain(self) -> None:
+        self.noise.tooltip = "what the noise of one pixel tells of its neighbours'"
+        self.effort.tooltip = "fast for a look, full for the paper's best"
+        self.weights.tooltip = "what the network knows before it sees the image"
+        self.reference.tooltip = "a clean image, if any: PSNR and SSIM are shown"
+        self.command_button.setToolTip("the command that does the same in a terminal")
+
+    def _lay_out(self) -> None:
+        entries = [self.image, self.scope, self.noise, self.effort]
+        entries += [self.weights, self.device, self.reference]
+        self._choices = Form(entries)
+        self.advanced = QCollapsible("Advanced")
+        for part in (self.settings, self.file_button, self.command_button):
+            self.advanced.addWidget(part)
+        layout = QVBoxLayout()
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._choices)
+        layout.addWidget(self.advanced)
+        self.setLayout(layout)
+        self._choices.show_row("scope", visible=self._is_stack())
+
+    def _on_change(self) -> None:
+        self._choices.show_row("scope", visible=self._is_stack())
+        self.changed.emit()
+
+    def _apply_preset(self) -> None:
+        seed = self.settings["seed"].value
+        self.settings.show_config(preset(self._preset_name(), seed=seed))
+
+    def _preset_name(self) -> str:
+        return f"{self.noise.value}-{self.effort.value}"
+
+    def _is_stack(self) -> bool:
+        layer = self.image.value
+        if layer_problem(layer) is not None:
+            return False
+        return self._selection(layer, whole=True).planes > 1
+
+    def _selection(self, layer: Image, *, whole: bool) -> Selection:
+        return select(layer, whole=whole, step=shown_step(self._viewer, layer))
+
+
+def _named_devices() -> list[tuple[str, str]]:
+    """Return (real name, name) of every device; runs on a worker's thread."""
+    from napari_mpi.engine.device import available_devices, describe_device
+    from napari_mpi.engine.device import resolve_device as resolved
+
+    return [(describe_device(resolved(name)), name) for name in available_devices()]
