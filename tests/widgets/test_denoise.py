@@ -184,18 +184,20 @@ def test_pause_holds_the_iterations_and_continue_goes_on(
 
 
 def test_stop_and_keep_leaves_what_was_reached_and_continue_completes_it(
-    viewer, make_widget, noisy, small_weights, qtbot
+    viewer, make_widget, noisy, small_weights, gate, qtbot
 ):
     from napari_mpi.engine.denoising import denoise
 
     viewer.add_image(noisy)
-    widget = make_widget(iterations=60)
+    widget = make_widget(iterations=400)
     run = start(widget, qtbot)
+    gate.clear()
     widget.stop_button.click()
+    gate.set()
     wait_for_end(run, qtbot)
     (layer,) = result_layers(viewer)
     reached = layer.metadata["napari-mpi"]["reached"]["iteration"]
-    assert 0 < reached <= 60
+    assert 0 < reached < 400
     assert layer.metadata["napari-mpi"]["ended"] == "stopped, result kept"
     widget.pause_button.click()
     wait_for_end(run, qtbot)
@@ -245,7 +247,7 @@ def test_the_source_may_change_while_it_is_denoised(
 ):
     source = viewer.add_image(noisy, name="cells")
     viewer.add_image(noisy * 2, name="other")
-    widget = make_widget(iterations=40)
+    widget = make_widget(iterations=400)
     widget.form.image.value = source
     run = start(widget, qtbot)
     if change == "rename":
@@ -264,7 +266,7 @@ def test_a_deleted_result_comes_back_when_it_is_done(
     viewer, make_widget, noisy, gate, qtbot
 ):
     viewer.add_image(noisy, name="cells")
-    widget = make_widget(iterations=40)
+    widget = make_widget(iterations=400)
     run = start(widget, qtbot)
     gate.clear()
     viewer.layers.remove(run.result)
@@ -276,7 +278,7 @@ def test_a_deleted_result_comes_back_when_it_is_done(
 
 def test_a_renamed_result_goes_on_to_its_end(viewer, make_widget, noisy, qtbot):
     viewer.add_image(noisy, name="cells")
-    widget = make_widget(iterations=40)
+    widget = make_widget(iterations=400)
     run = start(widget, qtbot)
     run.result.name = "mine"
     wait_for_end(run, qtbot)
