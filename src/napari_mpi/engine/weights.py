@@ -8,6 +8,7 @@ from napari_mpi.engine.errors import WeightsError
 from napari_mpi.engine.registry import (
     PUBLISHED,
     RANDOM_START,
+    PublishedWeights,
     data_folder,
     weights_names,
 )
@@ -94,12 +95,10 @@ def fetch_weights(name: str) -> Path:
         pooch.retrieve(
             entry.url, f"sha256:{entry.sha256}", entry.path.name, entry.path.parent
         )
+    except requests.ConnectionError as error:
+        raise _not_fetched(entry, "there is no connection") from error
     except (requests.RequestException, OSError, ValueError) as error:
-        raise WeightsError(
-            f"weights {name!r} could not be fetched from {entry.url}"
-            f" ({first_line(error)}): download that file elsewhere and put it at"
-            f" {entry.path}, or run 'napari-mpi weights import FILE'"
-        ) from error
+        raise _not_fetched(entry, first_line(error)) from error
     return entry.path
 
 
@@ -136,6 +135,14 @@ def import_weights(path: Path, *, name: str | None = None) -> Weights:
         )
     save_weights(kept, target)
     return dataclasses.replace(kept, sha256=sha256_of(target))
+
+
+def _not_fetched(entry: PublishedWeights, reason: str) -> WeightsError:
+    return WeightsError(
+        f"weights {entry.name!r} could not be fetched, {reason}: download {entry.url}"
+        f" elsewhere and put it at {entry.path}, or run 'napari-mpi weights import"
+        " FILE'"
+    )
 
 
 def _fits_a_file(name: str) -> bool:
