@@ -454,12 +454,13 @@ def test_the_command_line_is_copied(viewer, make_widget, noisy):
     assert "--iterations 77" in command
 
 
-def test_devices_are_shown_by_their_real_names(viewer, make_widget, qtbot):
+def test_devices_are_shown_by_their_real_names(viewer, make_widget, noisy, qtbot):
     from napari_mpi.engine.device import describe_device
 
     widget = make_widget()
     name = describe_device(torch.device("cpu"))
     qtbot.waitUntil(lambda: len(widget.form.device.choices) > 1, timeout=TIMEOUT)
+    viewer.add_image(noisy)  # napari has all choices made anew
     texts = [
         widget.form.device.native.itemText(i)
         for i in range(widget.form.device.native.count())

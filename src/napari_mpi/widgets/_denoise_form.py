@@ -47,6 +47,7 @@ class DenoiseForm(QWidget):
         super().__init__()
         self._viewer = viewer
         self._files: list[str] = []
+        self._devices = [("auto", "auto")]
         self._make_entries()
         self._lay_out()
         for entry in (self.image, self.reference, self.scope):
@@ -120,6 +121,9 @@ class DenoiseForm(QWidget):
     def _weights(self, _: Any) -> list[str]:
         return [*weights_names(), *self._files]
 
+    def _named(self, _: Any) -> list[tuple[str, str]]:
+        return self._devices
+
     def add_weights_file(self, path: str) -> None:
         """Offer a weights file beside the named weights, and choose it."""
         self._files.append(path)
@@ -141,7 +145,8 @@ class DenoiseForm(QWidget):
 
     def _show_devices(self, devices: list[tuple[str, str]]) -> None:
         if isalive(self):
-            self.device.choices = [(f"auto: {devices[0][0]}", "auto"), *devices]
+            self._devices = [(f"auto: {devices[0][0]}", "auto"), *devices]
+            self.device.reset_choices()
 
     # -- how it hangs together ---------------------------------------------------
 
@@ -152,7 +157,7 @@ class DenoiseForm(QWidget):
         self.effort = ComboBox(name="effort", label="Effort", choices=effort_choices())
         self.weights = ComboBox(name="weights", label="Weights", choices=self._weights)
         self.weights.value = DEFAULT_WEIGHTS
-        self.device = ComboBox(name="device", label="Device", choices=["auto"])
+        self.device = ComboBox(name="device", label="Device", choices=self._named)
         self.reference = ComboBox(
             name="reference", label="Reference", choices=self._images, nullable=True
         )

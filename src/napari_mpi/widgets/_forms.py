@@ -16,7 +16,7 @@ _LETTERS_SHOWN = 16
 
 NOISE_LABELS: dict[Noise, str] = {
     "independent": "independent: from pixel to pixel",
-    "real": "real: as cameras and scanners give it",
+    "real": "real: of a real instrument",
     "correlated": "correlated: in grains or smears",
 }
 """What the kinds of noise are called in the form."""
