@@ -193,6 +193,18 @@ def test_the_same_seed_gives_the_same_image_bit_for_bit(rng, small_weights):
     assert (first != other).any()
 
 
+@pytest.mark.gpu
+def test_cuda_repeats_its_image_and_comes_close_to_the_cpu_s_noise_reduction(rng):
+    image = rng.normal(100, 10, (64, 64)).astype(np.float32)
+    weights = load_weights("none")
+    config = FillingConfig(iterations=50)
+    options = {"weights": weights, "config": config}
+    first, again = (run(denoise(image, "YX", device="cuda", **options)) for _ in "ab")
+    on_cpu = run(denoise(image, "YX", device="cpu", **options))
+    np.testing.assert_allclose(first, again, rtol=0, atol=1e-3 * np.ptp(image))
+    assert first.std() == pytest.approx(on_cpu.std(), rel=0.3)
+
+
 def test_snapshots_tell_where_their_plane_belongs(rng, small_weights):
     image = rng.integers(0, 99, (2, 24, 20)).astype(np.uint16)
     state = DenoisingState()

@@ -1,5 +1,6 @@
 """Parity with the authors' published code: same numbers from the same masks."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -97,10 +98,11 @@ def test_filling_equals_the_authors_on_any_processor(
     np.testing.assert_allclose(ensemble, case["ensemble"], atol=1e-2)
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(
     "name", ["kate", "peppers", "kodim19", "fmd_fish3", "fmd_bpaeR"]
 )
-def test_quality_reaches_the_authors(name, shared_data, authors_weights):
+def test_quality_reaches_the_authors(name, device, shared_data, authors_weights):
     case = np.load(shared_data / "golden" / f"psnr_{name}.npz")
     shared = bool(case["shared_mask"])
     weights = load_weights(
@@ -112,12 +114,14 @@ def test_quality_reaches_the_authors(name, shared_data, authors_weights):
         ema_decay=float(case["ema_decay"]),
         shared_mask=shared,
     )
-    noisy = torch.from_numpy(case["noisy"])[None]
-    image = run(iterative_filling(noisy, weights.to_network(), config))[0].numpy()
-    reached = quality(
-        image.clip(0, 1), case["clean"], ImageAxes("SYX", image.shape), data_range=1.0
-    )
-    assert reached.psnr > case["reference_psnr"].mean() - 0.15
+    noisy = torch.from_numpy(case["noisy"])[None].to(device)
+    axes, reached = ImageAxes("SYX", case["clean"].shape), []
+    for seed in (0, 1):  # as many as the reference has; they differ by 0.2 dB
+        seeded = dataclasses.replace(config, seed=seed)
+        filled = run(iterative_filling(noisy, weights.to_network(device), seeded))
+        image = filled[0].cpu().numpy().clip(0, 1)
+        reached.append(quality(image, case["clean"], axes, data_range=1.0).psnr)
+    assert np.mean(reached) > case["reference_psnr"].mean() - 0.15
 
 
 if __name__ == "__main__":

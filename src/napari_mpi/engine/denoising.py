@@ -139,11 +139,10 @@ def denoise(
     state = state if state is not None else DenoisingState()
     if state.result is None:
         state.result = image.copy()
+    work = _Work(image, layout, weights, config, target, state, snapshot_interval)
     full = False
     try:
-        yield from _denoise_items(
-            image, layout, weights, config, target, state, snapshot_interval
-        )
+        yield from _denoise_items(work)
     except (torch.OutOfMemoryError, MemoryError):
         full = True
     except RuntimeError as error:
@@ -213,6 +212,19 @@ def provenance(
 
 
 @dataclass(frozen=True, slots=True)
+class _Work:
+    """What one call of `denoise` was given, checked."""
+
+    image: Array
+    layout: ImageAxes
+    weights: Weights
+    config: FillingConfig
+    device: torch.device
+    state: DenoisingState
+    snapshot_interval: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Place:
     """One plane: where it lies in the image, and how its intensities are mapped."""
 
@@ -236,54 +248,38 @@ class _Place:
         return self.layout.from_channels_first(plane)
 
 
-def _denoise_items(
-    image: Array,
-    layout: ImageAxes,
-    weights: Weights,
-    config: FillingConfig,
-    device: torch.device,
-    state: DenoisingState,
-    snapshot_interval: float,
-) -> Iterator[DenoisingSnapshot]:
+def _denoise_items(work: _Work) -> Iterator[DenoisingSnapshot]:
     """Denoise item by item and plane by plane, from the plane that the state is at."""
-    number, planes = 0, len(layout.planes())
+    layout, number, planes = work.layout, 0, len(work.layout.planes())
     for item in layout.items():
-        values = measure(layout.channels_first(image[index]) for index in item)
+        values = measure(layout.channels_first(work.image[index]) for index in item)
         for index in item:
-            if number >= state.plane and not values.is_flat:
+            if number >= work.state.plane and not values.is_flat:
                 place = _Place(layout, values, index, number, planes)
-                yield from _denoise_plane(
-                    image, place, weights, config, device, state, snapshot_interval
-                )
+                yield from _denoise_plane(work, place)
             number += 1
 
 
-def _denoise_plane(
-    image: Array,
-    place: _Place,
-    weights: Weights,
-    config: FillingConfig,
-    device: torch.device,
-    state: DenoisingState,
-    snapshot_interval: float,
-) -> Iterator[DenoisingSnapshot]:
+def _denoise_plane(work: _Work, place: _Place) -> Iterator[DenoisingSnapshot]:
     """Fill one plane, and put every snapshot of it into the result."""
-    noisy = place.noisy(image, weights.network.channels).to(device)
+    state, config, weights = work.state, work.config, work.weights
+    noisy = place.noisy(work.image, weights.network.channels).to(work.device)
     if state.filling is None or state.plane != place.number:
-        state.filling = FillingState(noisy, weights.to_network(device), config)
+        network = weights.to_network(work.device)
+        state.filling = FillingState(noisy, network, config)
         state.plane, state.iteration = place.number, 0
-    state.filling.to(device)
+    state.filling.to(work.device)
     job = iterative_filling(
         noisy,
         state.filling.network,
         config,
         state=state.filling,
-        snapshot_interval=snapshot_interval,
+        snapshot_interval=work.snapshot_interval,
     )
     assert state.result is not None
     with closing(job):
         for filling in job:
-            plane = place.restored(filling.ensemble, image.dtype)
+            plane = place.restored(filling.ensemble, work.image.dtype)
             plane.flags.writeable = False
             state.result[place.index] = plane
             state.iteration = filling.iteration
