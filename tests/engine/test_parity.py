@@ -98,6 +98,7 @@ def test_filling_equals_the_authors_on_any_processor(
     np.testing.assert_allclose(ensemble, case["ensemble"], atol=1e-2)
 
 
+@pytest.mark.timeout(1200)  # 400 iterations on however slow a machine
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(
     "name", ["kate", "peppers", "kodim19", "fmd_fish3", "fmd_bpaeR"]
