@@ -58,6 +58,8 @@ def denoise(
     Ma et al., Masked Pre-trained Model Enables Universal Zero-shot Denoiser,
     NeurIPS 2024, arXiv 2401.14966.
     """
+    import numpy as np
+
     # torch takes seconds to import: napari must be able to read the manifest without.
     from napari_mpi.engine import (
         axes as axes_,
@@ -73,7 +75,8 @@ def denoise(
 
     chosen = config.preset(preset, **settings)
     loaded = weights_.load_weights(weights, seed=chosen.seed)
-    letters = axes or axes_.guess_axes(image.shape)
+    array = np.asanyarray(image)
+    letters = axes_.guess_axes(array.shape) if axes is None else axes.upper()
     return jobs.run(
-        denoising.denoise(image, letters, weights=loaded, config=chosen, device=device)
+        denoising.denoise(array, letters, weights=loaded, config=chosen, device=device)
     )

@@ -76,7 +76,7 @@ def _denoise(options: argparse.Namespace) -> None:
 
     image_io.require_writable(options.output)
     image = image_io.read_image(options.input)
-    axes = options.axes or image.axes
+    axes = image.axes if options.axes is None else options.axes.upper()
     layout = ImageAxes(axes, image.array.shape)
     reference = _reference(options.reference, image, layout)
     device = resolve_device(options.device)
@@ -321,6 +321,12 @@ def _add_settings(group: Any) -> None:
             )
 
 
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
 def _add_weights(commands: Any) -> None:
     parser = commands.add_parser("weights", help="list, fetch or import weights")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -360,6 +366,6 @@ def _add_sample(commands: Any) -> None:
         help="retina: 16 bit grey; tissue: 8 bit colour (default: retina)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed of the noise (default: 0)"
+        "--seed", type=_whole, default=0, help="seed of the noise (default: 0)"
     )
     parser.set_defaults(command=_sample)

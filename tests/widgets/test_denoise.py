@@ -318,7 +318,6 @@ def test_closing_the_dock_ends_the_run_and_keeps_what_was_reached(
     widget = make_widget(iterations=100_000)
     run = start(widget, qtbot)
     viewer.window.remove_dock_widget(widget)
-    widget.close()
     wait_for_end(run, qtbot)
     assert len(result_layers(viewer)) == 1
 
@@ -376,6 +375,78 @@ def test_layers_that_cannot_be_denoised_are_told_before_the_start(
     assert not widget.start_button.isEnabled()
     widget.form.image.value = image
     assert widget.hint.text() == ""
+    assert widget.start_button.isEnabled()
+
+
+def test_a_failed_or_cancelled_continue_keeps_the_result_there_was(
+    viewer, make_widget, noisy, monkeypatch, qtbot
+):
+    viewer.add_image(noisy)
+    widget = make_widget()
+    run = start(widget, qtbot)
+    wait_for_end(run, qtbot)
+    layer, reached = run.result, run.result.data.copy()
+
+    def forward(self, image, masked):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(networks.FillingNetwork, "forward", forward)
+    widget.pause_button.click()
+    wait_for_end(run, qtbot)
+    assert run.ending.value == "failed"
+    assert layer in viewer.layers
+    np.testing.assert_array_equal(layer.data, reached)
+    assert layer.metadata["napari-mpi"]["reached"]["iteration"] == 6
+
+
+def test_cancelling_a_continued_run_brings_back_what_was_kept(
+    viewer, make_widget, noisy, gate, qtbot
+):
+    viewer.add_image(noisy)
+    widget = make_widget(iterations=50)
+    run = start(widget, qtbot)
+    wait_for_end(run, qtbot)
+    layer, reached = run.result, run.result.data.copy()
+    gate.clear()
+    widget.pause_button.click()
+    widget.cancel_button.click()
+    gate.set()
+    wait_for_end(run, qtbot)
+    assert layer in viewer.layers
+    np.testing.assert_array_equal(layer.data, reached)
+
+
+def test_a_result_is_no_view_of_what_going_on_changes(
+    viewer, make_widget, noisy, qtbot
+):
+    viewer.add_image(noisy)
+    run = start(make_widget(), qtbot)
+    wait_for_end(run, qtbot)
+    assert not np.shares_memory(run.result.data, run._state.result)
+
+
+def test_a_constant_image_gives_a_layer_and_a_word_why(viewer, make_widget, qtbot):
+    viewer.add_image(np.full((20, 20), 7, np.uint16))
+    widget = make_widget()
+    run = start(widget, qtbot, until_preview=False)
+    wait_for_end(run, qtbot)
+    assert "constant" in widget.status.text()
+    (layer,) = result_layers(viewer)
+    assert (layer.data == 7).all()
+
+
+def test_a_view_that_shows_no_plane_is_told_before_the_start(
+    viewer, make_widget, noisy
+):
+    viewer.add_image(np.stack([noisy] * 3))
+    widget = make_widget()
+    assert widget.start_button.isEnabled()
+    viewer.dims.ndisplay = 3
+    assert "shows no plane" in widget.hint.text()
+    widget.form.scope.value = True
+    assert widget.start_button.isEnabled()
+    widget.form.scope.value = False
+    viewer.dims.ndisplay = 2
     assert widget.start_button.isEnabled()
 
 
@@ -450,8 +521,12 @@ def test_the_command_line_is_copied(viewer, make_widget, noisy):
     widget = make_widget(iterations=77)
     widget.form.command_button.click()
     command = QApplication.clipboard().text()
-    assert command.startswith("napari-mpi denoise IN.tif -o IN-denoised.tif --axes YX")
+    assert command.startswith("napari-mpi denoise IN.tif -o IN-denoised.tif --preset")
     assert "--iterations 77" in command
+    assert "--axes" not in command  # the file knows its axes, the layer does not
+    viewer.layers[0].axis_labels = ("y", "x")
+    widget.form.command_button.click()
+    assert "--axes YX" in QApplication.clipboard().text()
 
 
 def test_devices_are_shown_by_their_real_names(viewer, make_widget, noisy, qtbot):

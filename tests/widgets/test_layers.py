@@ -52,6 +52,15 @@ def test_one_plane_is_selected_where_the_viewer_shows_it():
     assert (selection.shape, selection.planes) == ((1, 6, 6), 1)
 
 
+def test_the_plane_is_found_among_layers_of_other_units():
+    viewer = ViewerModel()
+    stack = np.zeros((6, 8, 8))
+    fine = viewer.add_image(stack, scale=(1, 0.1, 0.1), units=("um",) * 3)
+    viewer.add_image(stack, scale=(1000, 100, 100), units=("nm",) * 3)
+    viewer.dims.set_current_step(0, 2)
+    assert shown_step(viewer, fine)[0] == 2
+
+
 def test_the_finest_level_of_a_multiscale_layer_is_selected():
     fine = np.random.default_rng(0).random((64, 64))
     layer = Image([fine, fine[::2, ::2]], multiscale=True)

@@ -97,6 +97,7 @@ class FillingConfig:
 
     def __post_init__(self) -> None:
         _require_number("mask ratio", self.mask_ratio, above=0, below=1)
+        _require_choice("shared mask", self.shared_mask, (True, False))
         _require_whole("iterations", self.iterations, at_least=1)
         _require_number("learning rate", self.learning_rate, above=0, below=10)
         _require_number("EMA decay", self.ema_decay, above=None, below=1)
@@ -161,8 +162,14 @@ def preset(name: str, **changes: Any) -> FillingConfig:
     known = {field.name for field in dataclasses.fields(FillingConfig)}
     for field in changes:
         _require_choice("setting", field, tuple(sorted(known)))
-    given = {field: value for field, value in changes.items() if value is not None}
+    given = {field: _plain(value) for field, value in changes.items()}
+    given = {field: value for field, value in given.items() if value is not None}
     return dataclasses.replace(PRESETS[name], **given)
+
+
+def _plain(value: Any) -> Any:
+    """Return numpy's numbers as Python's own, which JSON can hold."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def _require_number(

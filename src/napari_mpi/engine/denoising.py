@@ -132,8 +132,9 @@ def denoise(
     OutOfMemory
         If the device cannot hold the network's features for one plane.
     """
-    layout = ImageAxes(axes, image.shape)
+    image = np.asanyarray(image)  # a masked array stays one, and is refused
     require_usable(image)
+    layout = ImageAxes(axes, image.shape)
     config = effective_config(config, layout, weights)
     target = device if isinstance(device, torch.device) else resolve_device(device)
     state = state if state is not None else DenoisingState()
@@ -199,11 +200,12 @@ def provenance(
         "axes": axes,
         "settings": dataclasses.asdict(config),
         "weights": {
+            **weights.provenance,
             "name": weights.name,
             "sha256": weights.sha256,
-            **weights.provenance,
         },
         "device": describe_device(device),
+        "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
     if state is not None:

@@ -1,5 +1,6 @@
 """Iterative filling, the paper's algorithm 2: adapt on one image, keep the hidden."""
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -222,13 +223,13 @@ def _move_ensemble(
 ) -> None:
     """Move the ensemble towards the prediction, on hidden pixels only."""
     decay = config.ema_decay
-    rate: Tensor = torch.full((), 1 - decay, device=filled.device)
+    rate: Tensor = torch.full((), 1.0 - decay, device=filled.device)
     if state.fills is not None:
         state.fills += masked
         if config.ensemble_start == "first-fill":
             rate = torch.where(state.fills <= 1, 1.0, rate)
-        else:  # the weights of the fills so far sum to 1 - decay**fills
-            rate = rate / (1 - decay ** state.fills.clamp(min=1))
+        elif decay > 0:  # the weights of the fills so far sum to 1 - decay**fills
+            rate = rate / -torch.expm1(state.fills.clamp(min=1) * math.log(decay))
     moved = torch.lerp(state.ensemble, filled, rate.expand_as(filled))
     state.ensemble = torch.where(masked, moved, state.ensemble)
 

@@ -130,8 +130,6 @@ def write_image(
         _write_tiff(path, image, flavour, provenance or {})
     except (ValueError, tifffile.OmeXmlError):
         # Axes, types or words that only tifffile knows not to fit ImageJ or OME.
-        if flavour == "plain":
-            raise
         _write_tiff(path, image, "plain", provenance or {})
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -161,7 +159,9 @@ def _unwritable(path: Path, error: OSError) -> ImageFileError:
 
 def _read_picture(path: Path) -> ImageFile:
     # By name: otherwise every reader of imageio tries, and leaves the file open.
-    array = imageio.imread(path, plugin="pillow")
+    inks = imageio.immeta(path, plugin="pillow")["mode"] in ("CMYK", "YCCK")
+    options: dict[str, Any] = {"mode": "RGB"} if inks else {}
+    array = imageio.imread(path, plugin="pillow", **options)
     if array.ndim == 3 and array.shape[-1] == 2:  # grey with opacity
         array = array[..., 0]
     return ImageFile(array, "YXS" if array.ndim == 3 else guess_axes(array.shape))
@@ -173,6 +173,7 @@ def _read_tiff(path: Path) -> ImageFile:
     logger.addHandler(complaints)
     try:
         with tifffile.TiffFile(path) as file:
+            _require_intensities(path, file)
             series = file.series[0]
             array = series.asarray()
             image = ImageFile(array, series.axes, _metadata(file), len(file.series))
@@ -181,6 +182,16 @@ def _read_tiff(path: Path) -> ImageFile:
     if complaints.texts:
         raise ImageFileError(f"{path} is damaged: {complaints.texts[0]}; copy it again")
     return image
+
+
+def _require_intensities(path: Path, file: tifffile.TiffFile) -> None:
+    """Raise if the samples are no intensities, but indices or inks."""
+    kinds = {3: "indices of a palette", 5: "inks (CMYK)"}
+    photometric = int(file.pages.first.photometric)
+    if photometric in kinds and not file.is_imagej:
+        raise ImageFileError(
+            f"{path} holds {kinds[photometric]}, not intensities: convert it to RGB"
+        )
 
 
 class _Complaints(logging.Handler):
@@ -193,7 +204,9 @@ class _Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.thread == self._thread:
-            self.texts.append(record.getMessage().splitlines()[0])
+            text = record.getMessage().splitlines()[0]
+            if not text.startswith("<TiffTag"):  # an odd tag harms no pixel
+                self.texts.append(text)
 
 
 def _metadata(file: tifffile.TiffFile) -> Metadata:

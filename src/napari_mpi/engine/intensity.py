@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_mpi.engine.errors import ImageError
 
@@ -30,8 +29,9 @@ class IntensityMap:
     Parameters
     ----------
     low, high : float
-        The intensities that become ``margin`` and ``1 - margin``; others follow in
-        a straight line, nothing is clipped on the way in.
+        The intensities that become ``margin`` and ``1 - margin``; others follow in a
+        straight line, but for hot and dead pixels, which end at 0 and 1: far out of
+        the network's range they would spoil the whole image.
     """
 
     low: float
@@ -45,11 +45,9 @@ class IntensityMap:
     def to_network(self, image: Array) -> NDArray[np.float32]:
         """Map intensities to the network's range, as float32."""
         scale = (1 - 2 * NETWORK_MARGIN) / (self.high - self.low)
-        inside: NDArray[np.float32] = (
-            NETWORK_MARGIN
-            + (image.astype(_exact_float(image.dtype)) - self.low) * scale
-        ).astype(np.float32)
-        return inside
+        values = image.astype(_exact_float(image.dtype)) - self.low
+        inside: NDArray[np.float32] = (NETWORK_MARGIN + values * scale).astype("f4")
+        return inside.clip(0, 1)
 
     def from_network(self, image: Array, dtype: np.dtype[np.generic]) -> Array:
         """Map back; integers are rounded, and clipped to what their type can hold."""
@@ -77,6 +75,10 @@ def measure(planes: Iterable[Array]) -> IntensityMap:
 
 def require_usable(image: Array) -> None:
     """Raise ImageError unless the image holds finite real numbers."""
+    if isinstance(image, np.ma.MaskedArray):
+        raise ImageError("the image is a masked array: fill its masked values first")
+    if image.dtype.kind == "f" and image.dtype.itemsize > 8:
+        raise ImageError(f"the image has type {image.dtype}: give float64 at the most")
     if image.dtype.kind not in "uif":
         kind = {"b": "yes/no values (a mask)", "c": "complex numbers"}.get(
             image.dtype.kind, "no numbers"
@@ -110,17 +112,30 @@ def _as_dtype(image: Array, dtype: np.dtype[np.generic]) -> Array:
 
 def _range_without_hot_pixels(plane: Array) -> tuple[float, float]:
     values = plane.astype(np.float64)
-    return -_highest(-values), _highest(values)
+    few = min(max(_HOT_PIXELS, int(values.size * _HOT_SHARE)), (values.size - 1) // 2)
+    ordered = np.partition(values, (few, -few - 1), axis=None)
+    low, high = ordered[few], ordered[-few - 1]  # few pixels lie outside
+    highest = _highest(values, high, high - low)
+    return -_highest(-values, -low, high - low), highest
 
 
-def _highest(values: NDArray[np.float64]) -> float:
+def _highest(values: NDArray[np.float64], common: float, span: float) -> float:
     """Return the highest value, or its next brightest neighbour's if it is hot."""
-    few = min(max(_HOT_PIXELS, int(values.size * _HOT_SHARE)), values.size - 1)
-    common = np.partition(values, -few - 1, axis=None)[-few - 1]
-    if values.max() - common <= common - values.min():
+    if values.max() - common <= span:
         return float(values.max())  # no few pixels that dwarf all others
-    second = ndimage.rank_filter(values, rank=-2, size=(1, 3, 3), mode="mirror")
+    settled = [_settled(channel, common) for channel in values]
+    return float(np.concatenate([[common], *settled]).max())
+
+
+def _settled(channel: NDArray[np.float64], common: float) -> NDArray[np.float64]:
+    """Return the pixels above a value; of hot ones, the next brightest neighbour."""
+    rows, columns = np.nonzero(channel > common)
+    padded = np.pad(channel, 2, mode="reflect")
+    around = np.lib.stride_tricks.sliding_window_view(padded, (5, 5))[rows, columns]
     # Wider than a blurred spot, whose own pixels would be the median of 3 x 3.
-    middle = ndimage.median_filter(values, size=(1, 5, 5), mode="mirror")
-    hot = values - middle > _HOT_RATIO * (second - middle)
-    return float(np.where(hot, second, values).max())
+    middle = np.median(around, axis=(1, 2))
+    nearest = around[:, 1:4, 1:4].reshape(len(rows), 9)
+    second = np.partition(nearest, -2, axis=1)[:, -2]
+    pixels = channel[rows, columns]
+    hot = pixels - middle > _HOT_RATIO * (second - middle)
+    return np.where(hot, second, pixels)

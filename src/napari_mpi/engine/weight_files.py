@@ -85,6 +85,7 @@ def save_weights(weights: Weights, path: Path) -> None:
 
 
 def write_weights_file(path: Path, writer: Callable[[Path], object]) -> None:
+    """Let ``writer`` make a file, whole or not at all; or raise WeightsError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as target:
@@ -96,6 +97,7 @@ def write_weights_file(path: Path, writer: Callable[[Path], object]) -> None:
 
 
 def read_weights(path: Path) -> Weights:
+    """Read a weights file of either kind; raise WeightsError if it is unfit."""
     if not path.is_file():
         raise WeightsError(f"there is no weights file {path}: check the path")
     reader = _read_checkpoint if path.suffix.lower() in (".pth", ".pt") else _read_ours
@@ -231,11 +233,13 @@ def _tensors_sha256(state: Mapping[str, Tensor]) -> str:
 
 
 def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def first_line(error: BaseException) -> str:
+    """Return what an error says, cut to one line of at most 200 letters."""
     return (
         str(error).strip().splitlines()[0][:200]
         if str(error).strip()

@@ -24,11 +24,17 @@ from napari_mpi.widgets._forms import (
 from napari_mpi.widgets._layers import (
     Selection,
     layer_problem,
+    named_axes,
     reference_problem,
     select,
     shown_step,
+    shows_plane,
 )
 
+_NO_PLANE = (
+    "the viewer shows no plane of Y by X: go back to 2D and the usual order of"
+    " dimensions, or choose the whole layer"
+)
 _SCOPES = [("this plane", False), ("whole layer, plane by plane", True)]
 
 
@@ -55,6 +61,8 @@ class DenoiseForm(QWidget):
         for entry in (self.noise, self.effort):
             entry.changed.connect(self._apply_preset)
         self.file_button.clicked.connect(self._choose_file)
+        viewer.dims.events.order.connect(self._on_change)
+        viewer.dims.events.ndisplay.connect(self._on_change)
         self._find_devices()
 
     # -- what comes of it --------------------------------------------------------
@@ -66,6 +74,8 @@ class DenoiseForm(QWidget):
         if problem is not None:
             return problem
         selection = self._selection(layer, whole=self.scope.value)
+        if self.leaves_planes_out and not shows_plane(self._viewer, layer):
+            return _NO_PLANE
         return reference_problem(self.reference.value, selection)
 
     def request(self) -> Request:
@@ -99,7 +109,7 @@ class DenoiseForm(QWidget):
             config=self.settings.config(),
             weights=self.weights.value,
             device=self.device.value,
-            axes=self._selection(layer, whole=True).axes,
+            axes=named_axes(layer),
         )
 
     @property
@@ -187,7 +197,9 @@ class DenoiseForm(QWidget):
         self.setLayout(layout)
         self._choices.show_row("scope", visible=self._is_stack())
 
-    def _on_change(self) -> None:
+    def _on_change(self, event: Any = None) -> None:
+        if not isalive(self):
+            return
         self._choices.show_row("scope", visible=self._is_stack())
         self.changed.emit()
 

@@ -60,6 +60,8 @@ class DenoiseRun:
         self._viewer = viewer
         self._further = request.config.iterations
         self._state: Any = None
+        self._kept: Any = None  # the result that a run goes on from
+        self._paused_at = 0.0
         self._worker: JobWorker | None = None
         self._bar: progress | None = None
         self._prepared: Prepared | None = None
@@ -80,7 +82,12 @@ class DenoiseRun:
         self.ending = self.asked = Ending.NOT_YET
         self._quality = None
         self._started = time.monotonic()
-        self._bar = progress(total=self._total, desc=f"denoising {self.source.name}")
+        if self.result not in self._viewer.layers:
+            self.result = None
+        if self._state is not None:
+            self._kept = self._state.result.copy()
+        name = f"denoising {self.source.name}"
+        self._bar = progress(total=self._total, desc=name, initial=self._done)
         self._worker = start_job(
             denoise_job,
             self.request,
@@ -102,6 +109,7 @@ class DenoiseRun:
         if self._worker is not None:
             self.is_paused = not self.is_paused
             self._worker.hold(self.is_paused)
+            self._stop_the_clock()
 
     def ask(self, ending: Ending) -> None:
         """Ask the run to end; it does so after the iteration at work."""
@@ -126,7 +134,7 @@ class DenoiseRun:
         losses, self._losses = tuple(self._losses), []
         planes, self._unshown = self._unshown, {}
         if self._bar is not None:
-            self._bar.update(round(self.fraction * self._total) - self._bar.n)
+            self._bar.update(self._done - self._bar.n)
         layer = self._result_layer() if planes else None
         if layer is not None:
             for snapshot in planes.values():
@@ -153,18 +161,17 @@ class DenoiseRun:
         """
         if self._bar is not None:
             self._bar.close()
+        if self.is_paused:
+            self.toggle_pause()
         self._seconds += time.monotonic() - self._started
+        self.ending = self._how_it_ended(error)
         self._worker = self._bar = None
-        self.is_paused = False
-        self.ending = (
-            self.asked if self.asked is not Ending.NOT_YET else Ending.COMPLETE
-        )
-        if error is not None:
-            self.ending = Ending.FAILED
         losses, self._losses = tuple(self._losses), []
         self._unshown = {}
         if keep_layers and self._is_worth_keeping():
             self._show_result()
+        elif keep_layers and self._kept is not None:
+            self._restore_kept()
         elif keep_layers:
             self._remove_result()
         if not self.can_continue:
@@ -196,7 +203,8 @@ class DenoiseRun:
     def describe(self) -> str:
         """Return in one line how far it has come."""
         if self._newest is None:
-            return self.ending.value
+            flat = " · constant: nothing to denoise"
+            return self.ending.value + flat * (self.ending is Ending.COMPLETE)
         snapshot, psnr = self._newest.snapshot, self._newest.psnr
         parts = [f"iteration {snapshot.iteration} of {snapshot.iterations}"]
         if snapshot.planes > 1:
@@ -219,6 +227,33 @@ class DenoiseRun:
     def _total(self) -> int:
         return self.request.config.iterations * self.request.selection.planes
 
+    @property
+    def _done(self) -> int:
+        """Iterations done, over all planes."""
+        if self._newest is None:
+            return 0
+        snapshot = self._newest.snapshot
+        return int(snapshot.plane * self.request.config.iterations + snapshot.iteration)
+
+    def _how_it_ended(self, error: EngineError | None) -> Ending:
+        assert self._worker is not None
+        if error is not None:
+            return Ending.FAILED
+        if self.asked is Ending.NOT_YET and self._worker.abort_requested:
+            return Ending.STOPPED  # by napari itself, which is about to close
+        return Ending.COMPLETE if self.asked is Ending.NOT_YET else self.asked
+
+    def _stop_the_clock(self) -> None:
+        """Leave pauses out of the pace and of the time that is told at the end."""
+        if self.is_paused:
+            self._paused_at = time.monotonic()
+            return
+        pause = time.monotonic() - self._paused_at
+        self._started += pause
+        if self._bar is not None:
+            self._bar.start_t += pause
+            self._bar.last_print_t += pause
+
     def _time_left(self) -> str:
         """Return the time left at the pace of the last iterations, as the bar does."""
         rate = self._bar.format_dict["rate"] if self._bar is not None else None
@@ -239,21 +274,29 @@ class DenoiseRun:
 
     def _is_worth_keeping(self) -> bool:
         """Whether a plane is done, or the person asked to keep what there is."""
-        if self._newest is None or self._state.result is None:
+        if self._state is None or self._state.result is None:
             return False
         kept = self.ending in (Ending.COMPLETE, Ending.STOPPED)
-        return kept or (self.ending is Ending.FAILED and self._state.plane > 0)
+        failed_late = self.ending is Ending.FAILED and self._state.plane > 0
+        return kept or (failed_late and self._kept is None)
 
     def _show_result(self) -> None:
         """Show the result itself; in a new layer if the previews' was deleted."""
         layer = self._result_layer()
         if layer is None:
             layer = self.result = self._add_layer(self._state.result)
-        layer.data = self._state.result
+        # A copy: going on changes the state's own on the worker's thread.
+        layer.data = self._state.result.copy()
         assert self._prepared is not None
         reached = {"plane": self._state.plane, "iteration": self._state.iteration}
         made = {**self._prepared.made, "reached": reached, "ended": self.ending.value}
         layer.metadata = {**layer.metadata, "napari-mpi": made}
+
+    def _restore_kept(self) -> None:
+        """Bring back what an earlier ending kept; its metadata still says how."""
+        if self.result is not None and self.result in self._viewer.layers:
+            self.result.data = self._kept
+        self._state = None
 
     def _remove_result(self) -> None:
         if self.result is not None and self.result in self._viewer.layers:

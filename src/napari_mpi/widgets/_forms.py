@@ -99,7 +99,7 @@ def command_line(
     config: FillingConfig,
     weights: str,
     device: str,
-    axes: str,
+    axes: str | None,
 ) -> str:
     """Return the command that does what the form says, for a shell.
 
@@ -111,14 +111,16 @@ def command_line(
         The preset that the form started from; only what differs is spelled out.
     config : FillingConfig
         The form's settings.
-    weights, device, axes : str
+    weights, device : str
         As the form has them.
+    axes : str, optional
+        The layer's, where it names them; a file knows its own better than a guess.
     """
     path = Path(source or "IN.tif")
     output = path.with_name(f"{path.stem}-denoised.tif")
     words = ["napari-mpi", "denoise", str(path), "-o", str(output)]
-    words += ["--axes", axes, "--preset", preset_name, "--weights", weights]
-    words += ["--device", device]
+    words += ["--axes", axes] if axes else []
+    words += ["--preset", preset_name, "--weights", weights, "--device", device]
     usual = dataclasses.asdict(preset(preset_name))
     for name, value in dataclasses.asdict(config).items():
         if value != usual[name]:

@@ -89,21 +89,46 @@ def select(layer: Image, *, whole: bool, step: tuple[int, ...]) -> Selection:
 
 def layer_axes(layer: Image) -> str:
     """Return the axes of a layer: its labels where they are letters, else a guess."""
-    labels = tuple(str(label).upper() for label in layer.axis_labels)
-    colour = "S" if layer.rgb else ""
-    named = all(label in LETTERS and label != "S" for label in labels)
-    if named and len(set(labels)) == len(labels) and {"Y", "X"} <= set(labels):
-        return "".join(labels) + colour
     # Sizes of 2: an image of three columns is not to be taken for colours.
-    return guess_axes((2,) * layer.ndim) + colour
+    guess = guess_axes((2,) * layer.ndim) + ("S" if layer.rgb else "")
+    return named_axes(layer) or guess
+
+
+def named_axes(layer: Image) -> str | None:
+    """Return the axes of a layer if its labels are letters that name them, or None."""
+    labels = [str(label).upper() for label in layer.axis_labels]
+    known = all(label in LETTERS and label != "S" for label in labels)
+    if known and len(set(labels)) == len(labels) and {"Y", "X"} <= set(labels):
+        return "".join(labels) + ("S" if layer.rgb else "")
+    return None
+
+
+def shows_plane(viewer: ViewerModel, layer: Image) -> bool:
+    """Whether the viewer shows a plane of Y by X of the layer, and not a volume."""
+    axes = layer_axes(layer)
+    first = viewer.dims.ndim - layer.ndim
+    wanted = {first + axes.index("Y"), first + axes.index("X")}
+    return viewer.dims.ndisplay == 2 and set(viewer.dims.displayed) == wanted
 
 
 def shown_step(viewer: ViewerModel, layer: Image) -> tuple[int, ...]:
-    """Return the layer's data coordinates of the plane that the viewer shows."""
-    world = viewer.dims.point[-layer.ndim :]
+    """Return the layer's data coordinates of the point where the sliders stand."""
+    known = viewer.dims.point[-layer.ndim :]
+    # A layer that is just being added may have more dimensions than the viewer yet.
+    world = np.zeros(layer.ndim)
+    world[layer.ndim - len(known) :] = np.multiply(known, _units_ratio(viewer, layer))
     shape = layer.data[0].shape if layer.multiscale else layer.data.shape
     inside = zip(np.rint(layer.world_to_data(world)), shape, strict=False)
     return tuple(int(min(max(at, 0), size - 1)) for at, size in inside)
+
+
+def _units_ratio(viewer: ViewerModel, layer: Image) -> list[float]:
+    """Return how many of the layer's units one unit of the sliders is, by axis."""
+    theirs = getattr(viewer.dims, "units", None)
+    if theirs is None:
+        return [1.0] * min(layer.ndim, viewer.dims.ndim)
+    pairs = zip(theirs[-layer.ndim :], layer.units[-len(theirs) :], strict=True)
+    return [float((1 * unit).to(own).magnitude) for unit, own in pairs]
 
 
 def add_result(

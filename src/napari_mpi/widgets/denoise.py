@@ -6,7 +6,7 @@ from typing import Any
 from napari.utils.notifications import show_error, show_info, show_warning
 from napari.viewer import Viewer
 from qtpy.compat import isalive
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
     QApplication,
@@ -195,11 +195,20 @@ class DenoiseWidget(QWidget):
             self.run = None
         self._show_state()
 
+    def event(self, event: QEvent) -> bool:
+        """End the run when napari takes the widget out of its dock."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._leave()
+        return bool(super().event(event))
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """End the run when the widget is closed; what was reached stays."""
+        self._leave()
+        super().closeEvent(event)
+
+    def _leave(self) -> None:
         if self._is_active() and self.run is not None:
             self.run.ask(Ending.STOPPED)
-        super().closeEvent(event)
 
 
 def _start_text(run: DenoiseRun | None) -> str:
