@@ -588,3 +588,17 @@ def test_real_images_keep_type_shape_and_calibration(
         assert after.metadata.resolution_unit == before.metadata.resolution_unit
     for field in ("unit", "spacing", "finterval"):
         assert after.metadata.fields.get(field) == before.metadata.fields.get(field)
+
+
+def test_axes_may_be_given_in_small_letters(noisy, results, weights):
+    output = results / "out.tif"
+    options = ["--weights", str(weights), *FEW, "-q", "--axes", "yx"]
+    assert main(["denoise", str(noisy), "-o", str(output), *options]) == 0
+    assert read_image(output).axes == "YX"
+
+
+def test_a_negative_seed_is_wrong_usage(results, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["sample", str(results / "s.tif"), "--seed", "-1"])
+    assert left.value.code == 2
+    assert list(results.iterdir()) == []

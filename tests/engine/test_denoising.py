@@ -246,6 +246,34 @@ def test_more_iterations_can_be_asked_for_afterwards(rng, small_weights):
     )
 
 
+def test_one_hot_pixel_changes_the_image_around_it_only(rng, small_weights):
+    config = dataclasses.replace(CONFIG, iterations=20)
+    image = rng.normal(1000, 100, (48, 48)).astype(np.float32)
+    spoilt = image.copy()
+    spoilt[24, 24] = 1e6
+    plain = result_of(image, "YX", small_weights, config)
+    result = result_of(spoilt, "YX", small_weights, config)
+    far = np.ones_like(image, bool)
+    far[16:33, 16:33] = False
+    assert np.abs(result - plain)[far].max() < 2 * image.std()
+    assert result.max() < 2 * image.max()
+
+
+def test_whatever_numpy_takes_for_an_array_is_denoised(rng, small_weights):
+    image = rng.normal(100, 10, (24, 20))
+    expected = result_of(image, "YX", small_weights)
+    read_only = image.copy()
+    read_only.flags.writeable = False
+    for same in (image.tolist(), np.asfortranarray(image), read_only):
+        np.testing.assert_array_equal(result_of(same, "YX", small_weights), expected)
+
+
+def test_masked_arrays_are_refused(small_weights):
+    image = np.ma.masked_greater(np.arange(480).reshape(24, 20), 400)
+    with pytest.raises(ImageError, match="fill its masked values first"):
+        result_of(image, "YX", small_weights)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite_are_refused(value, small_weights):
     image = np.zeros((24, 20))

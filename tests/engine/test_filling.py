@@ -83,6 +83,12 @@ def test_the_unbiased_ensemble_is_the_weighted_mean_of_the_fills(noisy, small_we
     np.testing.assert_allclose(ensemble.numpy(), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("decay", [0, 1 - 1e-8])
+def test_extreme_decays_give_numbers(decay, noisy, small_weights):
+    config = dataclasses.replace(CONFIG, ema_decay=decay, ensemble_start="unbiased")
+    assert torch.isfinite(fill(noisy, small_weights, config)).all()
+
+
 def test_the_same_seed_gives_the_same_image_bit_for_bit(noisy, small_weights):
     first, second = (fill(noisy, small_weights) for _ in range(2))
     other = fill(noisy, small_weights, dataclasses.replace(CONFIG, seed=1))

@@ -2,12 +2,14 @@
 
 import gc
 import json
+import struct
 import sys
 
 import imageio.v3 as imageio
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_mpi.engine.errors import ImageFileError
 from napari_mpi.engine.image_io import (
@@ -551,3 +553,29 @@ def test_full_disk_is_told_in_its_own_words(results, monkeypatch):
         write_image(results / "a.tif", ImageFile(pixels((7, 8)), "YX"))
     assert "No space left on device" in str(caught.value)
     assert "make room" in str(caught.value)
+
+
+@pytest.mark.parametrize(("mode", "said"), [("P", "palette"), ("CMYK", "inks")])
+def test_tiffs_of_colour_indices_and_inks_are_refused(mode, said, tmp_path, rng):
+    image = Image.fromarray(rng.integers(0, 255, (8, 9, 3)).astype(np.uint8))
+    image.convert(mode).save(tmp_path / "a.tif")
+    with pytest.raises(ImageFileError, match=f"{said}.*convert it to RGB"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_jpeg_of_inks_is_read_as_colours(tmp_path):
+    red = Image.new("RGB", (16, 16), (200, 30, 30)).convert("CMYK")
+    red.save(tmp_path / "a.jpg", quality=100)
+    image = read_image(tmp_path / "a.jpg")
+    assert (image.axes, image.array.shape) == ("YXS", (16, 16, 3))
+    assert abs(int(image.array[8, 8, 0]) - 200) < 12
+
+
+def test_an_odd_tag_is_no_damage(tmp_path):
+    array = np.arange(72, dtype=np.uint16).reshape(8, 9)
+    tifffile.imwrite(tmp_path / "a.tif", array, extratags=[(65000, 3, 1, 7, True)])
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    at = content.index(struct.pack("<HH", 65000, 3))
+    content[at + 2 : at + 4] = struct.pack("<H", 99)  # a type that does not exist
+    (tmp_path / "a.tif").write_bytes(content)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").array, array)

@@ -73,7 +73,7 @@ class DenoiseForm(QWidget):
         problem = layer_problem(layer)
         if problem is not None:
             return problem
-        selection = self._selection(layer, whole=self.scope.value)
+        selection = self._selection(layer, whole=True)
         if self.leaves_planes_out and not shows_plane(self._viewer, layer):
             return _NO_PLANE
         return reference_problem(self.reference.value, selection)
@@ -217,7 +217,10 @@ class DenoiseForm(QWidget):
         return self._selection(layer, whole=True).planes > 1
 
     def _selection(self, layer: Image, *, whole: bool) -> Selection:
-        return select(layer, whole=whole, step=shown_step(self._viewer, layer))
+        # The sliders are asked only where they matter: while layers come and go, the
+        # viewer's dimensions are for a moment not those of its layers.
+        step = (0,) * layer.ndim if whole else shown_step(self._viewer, layer)
+        return select(layer, whole=whole, step=step)
 
 
 def _named_devices() -> list[tuple[str, str]]:

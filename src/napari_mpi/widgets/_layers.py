@@ -113,10 +113,8 @@ def shows_plane(viewer: ViewerModel, layer: Image) -> bool:
 
 def shown_step(viewer: ViewerModel, layer: Image) -> tuple[int, ...]:
     """Return the layer's data coordinates of the point where the sliders stand."""
-    known = viewer.dims.point[-layer.ndim :]
-    # A layer that is just being added may have more dimensions than the viewer yet.
-    world = np.zeros(layer.ndim)
-    world[layer.ndim - len(known) :] = np.multiply(known, _units_ratio(viewer, layer))
+    point = viewer.dims.point[-layer.ndim :]
+    world = np.multiply(point, _units_ratio(viewer, layer))
     shape = layer.data[0].shape if layer.multiscale else layer.data.shape
     inside = zip(np.rint(layer.world_to_data(world)), shape, strict=False)
     return tuple(int(min(max(at, 0), size - 1)) for at, size in inside)
@@ -126,8 +124,8 @@ def _units_ratio(viewer: ViewerModel, layer: Image) -> list[float]:
     """Return how many of the layer's units one unit of the sliders is, by axis."""
     theirs = getattr(viewer.dims, "units", None)
     if theirs is None:
-        return [1.0] * min(layer.ndim, viewer.dims.ndim)
-    pairs = zip(theirs[-layer.ndim :], layer.units[-len(theirs) :], strict=True)
+        return [1.0] * layer.ndim
+    pairs = zip(theirs[-layer.ndim :], layer.units, strict=True)
     return [float((1 * unit).to(own).magnitude) for unit, own in pairs]
 
 
