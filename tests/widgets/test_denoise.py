@@ -474,6 +474,20 @@ def test_psnr_is_shown_against_a_reference(viewer, make_widget, noisy, qtbot):
     assert "SSIM" in widget.status.text()
 
 
+def test_a_constant_reference_is_told_before_any_iteration(
+    viewer, make_widget, noisy, gate, qtbot
+):
+    source = viewer.add_image(noisy, name="noisy")
+    reference = viewer.add_image(np.zeros_like(noisy), name="clean")
+    widget = make_widget()
+    widget.form.image.value, widget.form.reference.value = source, reference
+    gate.clear()
+    run = start(widget, qtbot, until_preview=False)
+    wait_for_end(run, qtbot)
+    gate.set()
+    assert any("the reference is constant" in message for message in messages())
+
+
 def test_a_reference_of_another_shape_is_told_before_the_start(
     viewer, make_widget, noisy
 ):

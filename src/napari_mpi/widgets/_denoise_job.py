@@ -79,6 +79,7 @@ def denoise_job(
         fallback_notice,
         resolve_device,
     )
+    from napari_mpi.engine.metrics import data_range_of
     from napari_mpi.engine.registry import RANDOM_START
     from napari_mpi.engine.weights import load_weights
 
@@ -100,27 +101,25 @@ def denoise_job(
         state,
     )
     reference = request.reference.read() if request.reference else None
+    # Before the work: what cannot be a reference is told at once.
+    span = None if reference is None else data_range_of(reference, layout)
     job = denoising.denoise(
         image, axes, weights=weights, config=config, device=device, state=state
     )
     try:
         for snapshot in job:
-            yield Progress(snapshot, _psnr(snapshot, reference, layout))
+            yield Progress(snapshot, _psnr(snapshot, reference, span))
     finally:
         job.close()
     yield Finished(_quality(state.result, reference, layout))
 
 
-def _psnr(snapshot: Any, reference: Array | None, layout: Any) -> float | None:
+def _psnr(snapshot: Any, reference: Array | None, span: float | None) -> float | None:
     from skimage.metrics import peak_signal_noise_ratio
-
-    from napari_mpi.engine.metrics import data_range_of
 
     if reference is None:
         return None
-    clean = reference[snapshot.index].astype(float)
-    image = snapshot.image.astype(float)
-    span = data_range_of(reference, layout)
+    clean, image = reference[snapshot.index].astype(float), snapshot.image.astype(float)
     return float(peak_signal_noise_ratio(clean, image, data_range=span))
 
 
