@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from napari_mpi import __version__
+from napari_mpi.cli_pretrain import add_pretrain
 from napari_mpi.engine.config import (
     DEFAULT_PRESET,
     PRESETS,
@@ -243,6 +244,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_denoise(commands)
+    add_pretrain(commands)
     _add_weights(commands)
     _add_sample(commands)
     return parser

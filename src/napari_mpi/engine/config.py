@@ -4,11 +4,12 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from napari_mpi.engine.errors import ConfigError
+from napari_mpi.engine.checks import require_choice, require_number, require_whole
 
 EnsembleStart = Literal["noisy", "first-fill", "unbiased"]
 Noise = Literal["independent", "real", "correlated"]
 Effort = Literal["fast", "full"]
+Architecture = Literal["skip", "residual"]
 
 
 def described(default: Any, label: str, help_text: str, **limits: Any) -> Any:
@@ -96,14 +97,14 @@ class FillingConfig:
     )
 
     def __post_init__(self) -> None:
-        _require_number("mask ratio", self.mask_ratio, above=0, below=1)
-        _require_choice("shared mask", self.shared_mask, (True, False))
-        _require_whole("iterations", self.iterations, at_least=1)
-        _require_number("learning rate", self.learning_rate, above=0, below=10)
-        _require_number("EMA decay", self.ema_decay, above=None, below=1)
-        _require_choice("ensemble start", self.ensemble_start, get_args(EnsembleStart))
-        _require_whole("pixel unshuffle", self.pixel_unshuffle, at_least=1, at_most=8)
-        _require_whole("seed", self.seed, at_least=0, at_most=2**63 - 1)
+        require_number("mask ratio", self.mask_ratio, above=0, below=1)
+        require_choice("shared mask", self.shared_mask, (True, False))
+        require_whole("iterations", self.iterations, at_least=1)
+        require_number("learning rate", self.learning_rate, above=0, below=10)
+        require_number("EMA decay", self.ema_decay, above=None, below=1)
+        require_choice("ensemble start", self.ensemble_start, get_args(EnsembleStart))
+        require_whole("pixel unshuffle", self.pixel_unshuffle, at_least=1, at_most=8)
+        require_whole("seed", self.seed, at_least=0, at_most=2**63 - 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,8 +113,9 @@ class NetworkConfig:
 
     Parameters
     ----------
-    architecture : {'skip'}
-        'skip' is the encoder-decoder of the paper (supplement, "network").
+    architecture : {'skip', 'residual'}
+        'skip' is the encoder-decoder of the paper (supplement, "network"); 'residual'
+        our own at half resolution, see `ResidualScale`.
     channels : int
         Image channels in and out.
     mask_channels : int
@@ -121,7 +123,11 @@ class NetworkConfig:
     width : int
         Feature channels of every layer, 1 to 1024.
     scales : int
-        Number of resolutions, each half of the one before, 1 to 8.
+        Number of resolutions, each half of the one before, 1 to 8; the first of
+        'residual' is already half of the image's.
+    blocks : int
+        Residual blocks on either way, down and up, of each scale, 1 to 64; 'skip'
+        has none.
 
     Raises
     ------
@@ -129,18 +135,20 @@ class NetworkConfig:
         If a value is outside its range.
     """
 
-    architecture: Literal["skip"] = "skip"
+    architecture: Architecture = "skip"
     channels: int = 3
     mask_channels: int = 3
     width: int = 64
     scales: int = 5
+    blocks: int = 1
 
     def __post_init__(self) -> None:
-        _require_choice("architecture", self.architecture, ("skip",))
-        _require_whole("channels", self.channels, at_least=1, at_most=16)
-        _require_choice("mask channels", self.mask_channels, (1, self.channels))
-        _require_whole("width", self.width, at_least=1, at_most=1024)
-        _require_whole("scales", self.scales, at_least=1, at_most=8)
+        require_choice("architecture", self.architecture, get_args(Architecture))
+        require_whole("channels", self.channels, at_least=1, at_most=16)
+        require_choice("mask channels", self.mask_channels, (1, self.channels))
+        require_whole("width", self.width, at_least=1, at_most=1024)
+        require_whole("scales", self.scales, at_least=1, at_most=8)
+        require_whole("blocks", self.blocks, at_least=1, at_most=64)
 
 
 def preset(name: str, **changes: Any) -> FillingConfig:
@@ -158,10 +166,10 @@ def preset(name: str, **changes: Any) -> FillingConfig:
     ConfigError
         If there is no such preset or field, or a value is outside its range.
     """
-    _require_choice("preset", name, tuple(PRESETS))
+    require_choice("preset", name, tuple(PRESETS))
     known = {field.name for field in dataclasses.fields(FillingConfig)}
     for field in changes:
-        _require_choice("setting", field, tuple(sorted(known)))
+        require_choice("setting", field, tuple(sorted(known)))
     given = {field: _plain(value) for field, value in changes.items()}
     given = {field: value for field, value in given.items() if value is not None}
     return dataclasses.replace(PRESETS[name], **given)
@@ -170,37 +178,6 @@ def preset(name: str, **changes: Any) -> FillingConfig:
 def _plain(value: Any) -> Any:
     """Return numpy's numbers as Python's own, which JSON can hold."""
     return value.item() if hasattr(value, "item") else value
-
-
-def _require_number(
-    name: str, value: object, *, above: float | None, below: float
-) -> None:
-    """Raise unless the value is a number in (above, below); None stands for [0."""
-    lowest = "at least 0" if above is None else f"above {above}"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ConfigError(
-            f"{name} is {value!r}: it must be a number {lowest} and below {below}"
-        )
-    if not (value >= 0 if above is None else value > above) or not value < below:
-        raise ConfigError(f"{name} is {value}: it must be {lowest} and below {below}")
-
-
-def _require_whole(
-    name: str, value: object, *, at_least: int, at_most: int | None = None
-) -> None:
-    limits = (
-        f"{at_least} or more" if at_most is None else f"from {at_least} to {at_most}"
-    )
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigError(f"{name} is {value!r}: it must be a whole number, {limits}")
-    if value < at_least or (at_most is not None and value > at_most):
-        raise ConfigError(f"{name} is {value!r}: it must be {limits}")
-
-
-def _require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if value not in choices:
-        allowed = ", ".join(str(choice) for choice in choices)
-        raise ConfigError(f"{name} is {value!r}: choose one of {allowed}")
 
 
 def _paper(

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from napari_mpi.engine.config import NetworkConfig
 from napari_mpi.engine.errors import ConfigError
+from napari_mpi.engine.residual import ResidualBlock, ResidualTrunk
 
 _SLOPE = 0.2  # of LeakyReLU, as in the paper's network
 
@@ -14,8 +15,8 @@ class FillingNetwork(nn.Module):
     """Predicts every pixel of an image from those that are not hidden.
 
     The network hides the pixels itself: whatever value a hidden pixel holds, the
-    output is the same. An image below the smallest size that the network can
-    halve often enough is mirrored outwards, its mask with it, and cropped again.
+    output is the same. An image whose sides the network cannot halve often enough is
+    mirrored outwards, its mask with it, and cropped again.
 
     Parameters
     ----------
@@ -26,15 +27,28 @@ class FillingNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.trunk = SkipScale(
-            config.channels + config.mask_channels, config.width, config.scales
-        )
-        self.head = nn.Conv2d(config.width, config.channels, 1)
+        planes = config.channels + config.mask_channels
+        width, scales = config.width, config.scales
+        if config.architecture == "skip":
+            self.trunk: nn.Module = SkipScale(planes, width, scales)
+            self.head: nn.Module = nn.Conv2d(width, config.channels, 1)
+        else:
+            self.trunk = ResidualTrunk(
+                planes, config.channels, width, scales, config.blocks
+            )
+            self.head = nn.Identity()
 
     @property
-    def smallest_side(self) -> int:
-        """Pixels that each side must have so that the deepest scale keeps two."""
-        return int(2**self.config.scales + 1)
+    def has_bounded_output(self) -> bool:
+        """Whether predictions end at 0 and 1 (by a sigmoid)."""
+        return self.config.architecture == "skip"
+
+    def side_to_fill(self, side: int) -> int:
+        """Return to how many pixels a side is mirrored outwards, if it must be."""
+        halvings: int = 2**self.config.scales
+        if self.config.architecture == "skip":  # whose deepest scale keeps two
+            return max(side, halvings + 1)
+        return -(-side // halvings) * halvings
 
     def forward(self, image: Tensor, masked: Tensor) -> Tensor:
         """Fill the image.
@@ -49,7 +63,8 @@ class FillingNetwork(nn.Module):
         Returns
         -------
         Tensor
-            Shape (N, C, Y, X), the prediction for every pixel, 0..1.
+            Shape (N, C, Y, X), float32, the prediction for every pixel; 0..1 where
+            `has_bounded_output`.
 
         Raises
         ------
@@ -62,7 +77,8 @@ class FillingNetwork(nn.Module):
         kept = (~masked).to(image.dtype)  # the authors' planes: 1 = kept
         planes = kept.expand(-1, self.config.mask_channels, -1, -1)
         features = self.trunk(torch.cat([image * kept, planes], dim=1))
-        return torch.sigmoid(self.head(features))[..., :height, :width]
+        filled: Tensor = self.head(features)[..., :height, :width].float()
+        return torch.sigmoid(filled) if self.has_bounded_output else filled
 
     def _check_channels(self, image: Tensor, masked: Tensor) -> None:
         channels, planes = self.config.channels, self.config.mask_channels
@@ -78,13 +94,12 @@ class FillingNetwork(nn.Module):
             )
 
     def _mirrored(self, planes: Tensor) -> Tensor:
-        """Mirror too small images outwards; a hidden pixel's copies are hidden too."""
+        """Mirror images outwards where needed; a hidden pixel's copies are hidden."""
         for axis in (-2, -1):
             side = planes.shape[axis]
-            if side < self.smallest_side:
-                steps = torch.arange(self.smallest_side, device=planes.device) % (
-                    2 * side
-                )
+            wanted = self.side_to_fill(side)
+            if wanted > side:
+                steps = torch.arange(wanted, device=planes.device) % (2 * side)
                 inside = torch.where(steps < side, steps, 2 * side - 1 - steps)
                 planes = planes.index_select(axis, inside)
         return planes
@@ -128,15 +143,21 @@ def initialise(network: FillingNetwork, *, rng: torch.Generator) -> None:
     """Set all weights to a fresh start, drawn from ``rng`` alone.
 
     Convolutions get He's uniform distribution for a LeakyReLU, biases and batch
-    statistics their neutral values. The network must be on the device of ``rng``.
+    statistics their neutral values; a residual block, or the last layer after them,
+    starts by adding nothing. The network must be on the device of ``rng``.
     """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.kaiming_uniform_(module.weight, a=_SLOPE, generator=rng)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()  # ones and zeros, nothing random
+    for module in network.modules():
+        if isinstance(module, ResidualBlock):
+            nn.init.zeros_(module.second.weight)
+        elif isinstance(module, ResidualTrunk):
+            nn.init.zeros_(module.leave.weight)  # no large first predictions
 
 
 def _conv_norm(

@@ -1,6 +1,7 @@
 """Names of weights and where they lie; torch-free, so that menus open at once."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 import platformdirs
+
+from napari_mpi.engine.errors import WeightsError
 
 RANDOM_START = "none"
 """Name of the weights that know nothing: a random start."""
@@ -84,6 +87,31 @@ def cache_folder() -> Path:
         if home
         else Path(platformdirs.user_cache_dir("napari-mpi", False))
     )
+
+
+def own_weights_path(name: str) -> Path:
+    """Return where the user's own weights of a name are, or are to be put.
+
+    Parameters
+    ----------
+    name : str
+        A name for menus, or a path that ends in ``.safetensors``.
+
+    Raises
+    ------
+    WeightsError
+        If the name is taken by weights that are not the user's, or is no file name.
+    """
+    if name.endswith(".safetensors"):
+        return Path(name)
+    if name in (RANDOM_START, *PUBLISHED):
+        raise WeightsError(f"the name {name!r} is taken: choose another")
+    if not re.fullmatch(r"[\w][\w .+-]*", name):
+        raise WeightsError(
+            f"{name!r} cannot be the name of weights: use letters, digits, '-', '.'"
+            " and '_'"
+        )
+    return data_folder() / f"{name}.safetensors"
 
 
 def weights_names() -> list[str]:

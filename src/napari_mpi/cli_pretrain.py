@@ -1,0 +1,308 @@
+"""The command ``napari-mpi pretrain``: weights of one's own from a folder of images."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from napari_mpi.engine.errors import ConfigError, DivergenceError, WeightsError
+from napari_mpi.engine.recipes import (
+    DEFAULT_RECIPE,
+    NETWORK_SETTINGS,
+    RECIPES,
+    InputNoise,
+    LossOn,
+    Precision,
+    PretrainingConfig,
+    Recipe,
+    recipe,
+)
+from napari_mpi.engine.registry import own_weights_path
+
+if TYPE_CHECKING:
+    from napari_mpi.engine.pretraining import PretrainingSnapshot
+    from napari_mpi.engine.pretraining_state import PretrainingState
+    from napari_mpi.engine.training_images import TrainingImages
+
+_CHOICES = {
+    "input_noise": get_args(InputNoise),
+    "loss_on": get_args(LossOn),
+    "precision": get_args(Precision),
+}
+_SHOWN_LEFT_OUT = 10
+
+
+def add_pretrain(commands: Any) -> None:
+    """Add the command to the subparsers of the program."""
+    parser = commands.add_parser(
+        "pretrain",
+        help="pre-train weights on a folder of images",
+        description=(
+            "Pre-train a network on all TIFF, PNG and JPEG images of a folder. A"
+            " checkpoint is kept every minute; Ctrl-C stops and keeps one, --resume goes"
+            " on from it. Under torchrun all its processes train together."
+        ),
+        epilog=(
+            "example: napari-mpi pretrain my-images -o my-cells --recipe grey"
+            " --iterations 20000"
+        ),
+    )
+    parser.add_argument(
+        "images", metavar="IMAGES", type=Path, help="a folder of clean images"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="NAME", required=True,
+        help="name of the weights in all menus, or a path that ends in .safetensors",
+    )  # fmt: skip
+    parser.add_argument(
+        "--recipe", choices=tuple(RECIPES), metavar="RECIPE",
+        help=f"network and settings: {', '.join(RECIPES)} (default: {DEFAULT_RECIPE})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where a run of this name stopped"
+    )
+    parser.add_argument(
+        "--start-from", metavar="NAME|PATH",
+        help="weights of the same network to start from (default: random ones)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)"
+    )
+    parser.add_argument(
+        "--checkpoint-interval", metavar="SECONDS", type=float, default=60.0,
+        help="least time between two checkpoints (default: 60)",
+    )  # fmt: skip
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="print no progress and no notes"
+    )
+    _add_settings(
+        parser.add_argument_group("settings of the recipe that can be changed")
+    )
+    parser.set_defaults(command=_pretrain)
+
+
+def _add_settings(group: Any) -> None:
+    """Add one option per setting; None leaves the recipe's value."""
+    for name in NETWORK_SETTINGS:
+        group.add_argument(
+            f"--{name}", type=int, default=None, metavar="N", help="of the network"
+        )
+    for field in fields(PretrainingConfig):
+        flag, text = f"--{field.name.replace('_', '-')}", field.metadata["help"]
+        if field.type in (bool, "bool"):
+            group.add_argument(
+                flag, action=argparse.BooleanOptionalAction, default=None, help=text
+            )
+        elif field.name in _CHOICES:
+            group.add_argument(
+                flag, choices=_CHOICES[field.name], default=None, help=text
+            )
+        else:
+            whole = isinstance(field.default, int)
+            group.add_argument(
+                flag,
+                type=int if whole else float,
+                default=None,
+                metavar="N" if whole else "P",
+                help=text,
+            )
+
+
+def _pretrain(options: argparse.Namespace) -> None:
+    changes = {
+        name: getattr(options, name)
+        for name in (*NETWORK_SETTINGS, *(f.name for f in fields(PretrainingConfig)))
+    }
+    chosen = recipe(options.recipe or DEFAULT_RECIPE, **changes)
+    weights_path = own_weights_path(options.output)
+    checkpoint = weights_path.with_suffix(".checkpoint")
+    _require_free(weights_path, checkpoint, resume=options.resume)
+    # torch takes seconds to import: wrong usage is told before.
+    from napari_mpi.engine.device import (
+        describe_device,
+        fallback_notice,
+        resolve_device,
+    )
+    from napari_mpi.engine.processes import joined
+
+    say = _say_nothing if options.quiet else _say
+    device = resolve_device(options.device)
+    with joined(device) as processes:
+        if processes.rank > 0:
+            say = _say_nothing
+        notice = fallback_notice(options.device, device)
+        say(f"device   {describe_device(device)}")
+        if notice:
+            say(f"note     {notice}")
+        state = _state(options, chosen, changes, checkpoint)
+        say(f"network  {_described(state)}")
+        images = _read(options.images, state.config.crop_size, say)
+        _train(options, state, images, weights_path, checkpoint, say)
+
+
+def _train(
+    options: argparse.Namespace,
+    state: "PretrainingState",
+    images: "TrainingImages",
+    weights_path: Path,
+    checkpoint: Path,
+    say: Any,
+) -> None:
+    from napari_mpi.engine.pretraining import pretrain, pretrained_weights
+    from napari_mpi.engine.processes import Processes
+    from napari_mpi.engine.weights import save_weights
+
+    first = Processes.current().rank == 0
+    job = pretrain(
+        images,
+        state.network_config,
+        state.config,
+        name=weights_path.stem,
+        device=options.device,
+        state=state,
+        checkpoint=checkpoint,
+        checkpoint_interval=options.checkpoint_interval,
+    )
+    try:
+        weights = _with_progress(job, state, quiet=options.quiet or not first)
+    except KeyboardInterrupt:
+        if first and state.step:
+            state.write(checkpoint)
+            say(f"kept     iteration {state.step}: go on with --resume")
+        raise
+    except DivergenceError:
+        if first and state.step:
+            kept = pretrained_weights(state, images, name=weights_path.stem)
+            save_weights(kept, weights_path)
+        raise
+    if first:
+        save_weights(weights, weights_path)
+        checkpoint.unlink(missing_ok=True)
+        say(f"written  {weights_path}")
+
+
+def _state(
+    options: argparse.Namespace,
+    chosen: Recipe,
+    changes: dict[str, Any],
+    checkpoint: Path,
+) -> "PretrainingState":
+    """Return where to begin: the checkpoint, or the start of the recipe."""
+    from napari_mpi.engine.pretraining_state import read_checkpoint, start_pretraining
+    from napari_mpi.engine.weights import load_weights
+
+    if not options.resume:
+        source = options.start_from
+        start = None if source is None else load_weights(source)
+        return start_pretraining(chosen.network, chosen.pretraining, start=start)
+    state = read_checkpoint(checkpoint)
+    for name, value in changes.items():
+        owner = state.network_config if name in NETWORK_SETTINGS else state.config
+        if value is not None and value != getattr(owner, name):
+            raise ConfigError(
+                f"the run to go on with has {name.replace('_', ' ')}"
+                f" {getattr(owner, name)}, not {value}: leave the option out, or start"
+                " anew under another name"
+            )
+    return state
+
+
+def _require_free(weights_path: Path, checkpoint: Path, *, resume: bool) -> None:
+    """Raise before hours of work would replace other hours of work."""
+    if resume:
+        return
+    for path, advice in (
+        (checkpoint, "go on with it by --resume"),
+        (weights_path, "choose another name"),
+    ):
+        if path.exists():
+            raise WeightsError(f"{path} is there already: {advice}, or delete it")
+
+
+def _read(folder: Path, crop_size: int, say: Any) -> "TrainingImages":
+    from napari_mpi.engine.jobs import run
+    from napari_mpi.engine.training_images import read_training_images
+
+    images = run(read_training_images(folder, smallest_side=crop_size))
+    say(f"images   {len(images.images)} in {images.files} files of {folder}")
+    for name, reason in images.left_out[:_SHOWN_LEFT_OUT]:
+        say(f"left out {name}: {reason}")
+    if len(images.left_out) > _SHOWN_LEFT_OUT:
+        say(f"left out {len(images.left_out) - _SHOWN_LEFT_OUT} more files")
+    if images.files == 1:
+        say("note     one file only: the held-out PSNR is measured on it too")
+    return images
+
+
+def _described(state: "PretrainingState") -> str:
+    network = state.network_config
+    weights = sum(value.numel() for value in state.network.parameters())
+    return (
+        f"{network.architecture}, {network.channels} channel"
+        f"{'s' if network.channels > 1 else ''}, {weights:,} weights; step"
+        f" {state.step} of {state.config.iterations}"
+    )
+
+
+def _with_progress(job: Any, state: "PretrainingState", *, quiet: bool) -> Any:
+    """Run the job under a progress bar; Ctrl-C stops it between two steps."""
+    from tqdm import tqdm
+
+    from napari_mpi.engine.jobs import run
+
+    layout = (
+        "{n_fmt} of {total_fmt} |{bar}| {elapsed} so far, {remaining} left{postfix}"
+    )
+    iterations, done = state.config.iterations, state.step
+    with (
+        _stopping() as stop,
+        tqdm(
+            total=iterations, initial=done, bar_format=layout, disable=quiet
+        ) as bar,
+    ):
+
+        def show(snapshot: "PretrainingSnapshot") -> None:
+            if stop:
+                raise KeyboardInterrupt
+            if snapshot.warning:
+                bar.write(f"napari-mpi: {snapshot.warning}", file=sys.stderr)
+            held_out = state.held_out[-1][1] if state.held_out else float("nan")
+            bar.set_postfix_str(
+                f"loss {snapshot.losses[-1]:.2f} dB, held out {held_out:.2f} dB,"
+                f" {snapshot.images_per_second:.1f} images/s, device waits"
+                f" {snapshot.waiting:.0%}",
+                refresh=False,
+            )
+            bar.update(snapshot.iteration - bar.n)
+
+        return run(job, show)
+
+
+@contextmanager
+def _stopping() -> Iterator[list[int]]:
+    """Collect the signals that ask to stop; a second one stops at once."""
+    asked: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _say_nothing(line: str) -> None:
+    pass
