@@ -15,8 +15,8 @@ def denoise(
     image: "NDArray[np.generic]",
     axes: str | None = None,
     *,
-    weights: str = "none",
-    preset: str = "independent-fast",
+    weights: str = "auto",
+    preset: str | None = None,
     device: str = "auto",
     **settings: Any,
 ) -> "NDArray[np.generic]":
@@ -30,8 +30,9 @@ def denoise(
         One letter per dimension, such as 'YX', 'TZCYX' or 'YXS'; guessed if None.
     weights : str
         A name that ``napari-mpi weights list`` shows, or the path of a weights file.
-    preset : str
-        Noise and effort: '(independent|real|correlated)-(fast|full)'.
+    preset : str, optional
+        Noise and effort: '(blind|independent|real|correlated)-(fast|full)'; what the
+        weights are meant for if None.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
     **settings
@@ -68,15 +69,17 @@ def denoise(
         config,
         denoising,
         jobs,
+        registry,
     )
     from napari_mpi.engine import (
         weights as weights_,
     )
 
-    chosen = config.preset(preset, **settings)
-    loaded = weights_.load_weights(weights, seed=chosen.seed)
+    chosen = config.preset(preset or registry.suggested_preset(weights), **settings)
     array = np.asanyarray(image)
     letters = axes_.guess_axes(array.shape) if axes is None else axes.upper()
+    colour = axes_.ImageAxes(letters, array.shape).is_colour
+    loaded = weights_.load_weights(weights, seed=chosen.seed, colour=colour)
     return jobs.run(
         denoising.denoise(array, letters, weights=loaded, config=chosen, device=device)
     )

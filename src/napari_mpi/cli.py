@@ -12,6 +12,7 @@ from napari_mpi.cli_pretrain import add_pretrain
 from napari_mpi.engine.config import (
     DEFAULT_PRESET,
     PRESETS,
+    EnsembleOf,
     EnsembleStart,
     FillingConfig,
     preset,
@@ -21,7 +22,9 @@ from napari_mpi.engine.registry import (
     DEFAULT_WEIGHTS,
     PUBLISHED,
     RANDOM_START,
+    SHIPPED,
     data_folder,
+    suggested_preset,
     weights_names,
 )
 
@@ -30,6 +33,10 @@ if TYPE_CHECKING:
     from napari_mpi.engine.image_io import ImageFile
     from napari_mpi.engine.weights import Weights
 
+_CHOICES = {
+    "ensemble_start": get_args(EnsembleStart),
+    "ensemble_of": get_args(EnsembleOf),
+}
 DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 _EPILOG = """\
 exit status: 0 done, 1 failed (one sentence on stderr says why), 2 wrong usage,
@@ -63,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _denoise(options: argparse.Namespace) -> None:
-    config = preset(options.preset, **_changes(options))
+    name = options.preset or suggested_preset(options.weights)
+    config = preset(name, **_changes(options))
     _require_other_file(options.output, options.input, options.reference)
     # torch takes seconds to import: wrong usage is told before.
     from napari_mpi.engine import denoising, image_io
@@ -81,7 +89,7 @@ def _denoise(options: argparse.Namespace) -> None:
     layout = ImageAxes(axes, image.array.shape)
     reference = _reference(options.reference, image, layout)
     device = resolve_device(options.device)
-    weights = load_weights(options.weights, seed=config.seed)
+    weights = load_weights(options.weights, seed=config.seed, colour=layout.is_colour)
     config = denoising.effective_config(config, layout, weights)
     say = _say if not options.quiet else _say_nothing
     say(
@@ -109,7 +117,11 @@ def _denoise(options: argparse.Namespace) -> None:
 
 def _list_weights(options: argparse.Namespace) -> None:
     for name in weights_names():
-        if name == RANDOM_START:
+        if name == DEFAULT_WEIGHTS:
+            note = "grey or colour, whichever fits the image"
+        elif name in SHIPPED:
+            note = SHIPPED[name]
+        elif name == RANDOM_START:
             note = "a random start: slower and less sharp, but always there"
         elif name in PUBLISHED:
             entry = PUBLISHED[name]
@@ -273,8 +285,9 @@ def _add_denoise(commands: Any) -> None:
         help=f"where to start from, see 'weights list' (default: {DEFAULT_WEIGHTS})",
     )  # fmt: skip
     parser.add_argument(
-        "--preset", choices=tuple(PRESETS), default=DEFAULT_PRESET, metavar="PRESET",
-        help=f"noise and effort: {', '.join(PRESETS)} (default: {DEFAULT_PRESET})",
+        "--preset", choices=tuple(PRESETS), default=None, metavar="PRESET",
+        help=f"noise and effort: {', '.join(PRESETS)} (default: what the weights are"
+        f" meant for; for those that ship {DEFAULT_PRESET})",
     )  # fmt: skip
     parser.add_argument(
         "--axes",
@@ -309,9 +322,9 @@ def _add_settings(group: Any) -> None:
             group.add_argument(
                 flag, action=argparse.BooleanOptionalAction, default=None, help=text
             )
-        elif field.name == "ensemble_start":
+        elif field.name in _CHOICES:
             group.add_argument(
-                flag, choices=get_args(EnsembleStart), default=None, help=text
+                flag, choices=_CHOICES[field.name], default=None, help=text
             )
         else:
             group.add_argument(

@@ -43,8 +43,8 @@ def add_pretrain(commands: Any) -> None:
         help="pre-train weights on a folder of images",
         description=(
             "Pre-train a network on all TIFF, PNG and JPEG images of a folder. A"
-            " checkpoint is kept every minute; Ctrl-C stops and keeps one, --resume goes"
-            " on from it. Under torchrun all its processes train together."
+            " checkpoint is kept every minute; Ctrl-C stops and keeps one, --resume"
+            " goes on from it. Under torchrun all its processes train together."
         ),
         epilog=(
             "example: napari-mpi pretrain my-images -o my-cells --recipe grey"
@@ -70,7 +70,9 @@ def add_pretrain(commands: Any) -> None:
         help="weights of the same network to start from (default: random ones)",
     )  # fmt: skip
     parser.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)"
+        "--device",
+        default="auto",
+        help="auto, cpu, cuda, cuda:1 or mps (default: auto)",
     )
     parser.add_argument(
         "--checkpoint-interval", metavar="SECONDS", type=float, default=60.0,
@@ -260,9 +262,7 @@ def _with_progress(job: Any, state: "PretrainingState", *, quiet: bool) -> Any:
     iterations, done = state.config.iterations, state.step
     with (
         _stopping() as stop,
-        tqdm(
-            total=iterations, initial=done, bar_format=layout, disable=quiet
-        ) as bar,
+        tqdm(total=iterations, initial=done, bar_format=layout, disable=quiet) as bar,
     ):
 
         def show(snapshot: "PretrainingSnapshot") -> None:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from napari_mpi.engine.checks import require_choice, require_number, require_whole
+from napari_mpi.engine.errors import ConfigError
 
 EnsembleStart = Literal["noisy", "first-fill", "unbiased"]
-Noise = Literal["independent", "real", "correlated"]
+EnsembleOf = Literal["hidden", "all"]
+Noise = Literal["blind", "independent", "real", "correlated"]
 Effort = Literal["fast", "full"]
 Architecture = Literal["skip", "residual"]
 
@@ -27,20 +29,24 @@ class FillingConfig:
     Parameters
     ----------
     mask_ratio : float
-        Share of the pixels that one mask hides, 0 < ratio < 1 (p in the paper).
+        Share of the pixels that one mask hides, 0 <= ratio < 1 (p in the paper); 0
+        only with ``learning_rate`` 0 and ``ensemble_of`` 'all'.
     shared_mask : bool
         One mask for all channels instead of one per channel. Grey images and
         weights that read a single mask plane always use a shared mask.
     iterations : int
         Number of masks drawn and optimiser steps taken, at least 1 (T).
     learning_rate : float
-        Step size of Adam, above 0.
+        Step size of Adam; 0 fills without adapting the network.
     ema_decay : float
         Share of the ensemble that survives one fill, 0 <= decay < 1 (beta).
     ensemble_start : {'noisy', 'first-fill', 'unbiased'}
         Where the ensemble starts: at the noisy image as in the paper (a pixel that
         was filled k times keeps the share decay**k of its noise), at the pixel's
         first fill, or as an exponential average normalised by its weights.
+    ensemble_of : {'hidden', 'all'}
+        Predictions that enter the ensemble: of hidden pixels as in the paper, or of
+        all, for networks that were pre-trained on all pixels of noisy input.
     pixel_unshuffle : int
         Side of the blocks that are taken apart into sub-images before filling,
         1 to 8; 2 breaks noise that is correlated between neighbours.
@@ -57,7 +63,7 @@ class FillingConfig:
         0.30,
         "Mask ratio",
         "share of pixels hidden in each iteration",
-        min=0.01,
+        min=0.0,
         max=0.99,
         step=0.01,
     )
@@ -72,7 +78,12 @@ class FillingConfig:
         max=100_000,
     )
     learning_rate: float = described(
-        2e-3, "Learning rate", "step size of Adam", min=0.0001, max=1.0, step=0.0001
+        2e-3,
+        "Learning rate",
+        "step size of Adam; 0 fills without adapting the network",
+        min=0.0,
+        max=1.0,
+        step=0.00001,
     )
     ema_decay: float = described(
         0.90,
@@ -84,6 +95,9 @@ class FillingConfig:
     )
     ensemble_start: EnsembleStart = described(
         "noisy", "Ensemble start", "what the ensemble holds before its first fill"
+    )
+    ensemble_of: EnsembleOf = described(
+        "hidden", "Ensemble of", "predictions that enter the ensemble"
     )
     pixel_unshuffle: int = described(
         1,
@@ -97,14 +111,20 @@ class FillingConfig:
     )
 
     def __post_init__(self) -> None:
-        require_number("mask ratio", self.mask_ratio, above=0, below=1)
+        require_number("mask ratio", self.mask_ratio, above=None, below=1)
         require_choice("shared mask", self.shared_mask, (True, False))
         require_whole("iterations", self.iterations, at_least=1)
-        require_number("learning rate", self.learning_rate, above=0, below=10)
+        require_number("learning rate", self.learning_rate, above=None, below=10)
         require_number("EMA decay", self.ema_decay, above=None, below=1)
         require_choice("ensemble start", self.ensemble_start, get_args(EnsembleStart))
+        require_choice("ensemble of", self.ensemble_of, get_args(EnsembleOf))
         require_whole("pixel unshuffle", self.pixel_unshuffle, at_least=1, at_most=8)
         require_whole("seed", self.seed, at_least=0, at_most=2**63 - 1)
+        if self.mask_ratio == 0 and (self.learning_rate or self.ensemble_of != "all"):
+            raise ConfigError(
+                "mask ratio is 0, so nothing is hidden: raise it, or set the learning"
+                " rate to 0 and the ensemble to predictions of all pixels"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,12 +211,29 @@ def _paper(
     return {f"{noise}-fast": fast, f"{noise}-full": slow}
 
 
+def _ours() -> dict[str, FillingConfig]:
+    """Return the settings for weights that have seen noise of many kinds."""
+    fast = FillingConfig(
+        mask_ratio=0.30,
+        learning_rate=3e-5,
+        iterations=25,
+        ema_decay=0.99,
+        ensemble_start="unbiased",
+        ensemble_of="all",
+    )
+    return {
+        "blind-fast": fast,
+        "blind-full": dataclasses.replace(fast, iterations=100),
+    }
+
+
 # Below the checks, which run when these are made.
 PRESETS: dict[str, FillingConfig] = {
+    **_ours(),
     **_paper("independent", 0.30, full=1000),
     **_paper("real", 0.85, full=1000, shared_mask=True),
     **_paper("correlated", 0.90, full=800, shared_mask=True, pixel_unshuffle=2),
 }
-"""The paper's settings by name: noise (independent, real, correlated) and effort."""
+"""Settings by name: noise and effort; all but 'blind' are the paper's (section 4)."""
 
-DEFAULT_PRESET = "independent-fast"
+DEFAULT_PRESET = "blind-fast"

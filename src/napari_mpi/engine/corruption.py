@@ -113,7 +113,5 @@ def _masks(crops: Tensor, config: PretrainingConfig, rng: torch.Generator) -> Te
     if config.unmasked_share > 0:
         unmasked = _each(crops, rng, 0, 1) < config.unmasked_share
         ratio = torch.where(unmasked, 0.0, ratio)
-    drawn = torch.rand(
-        (count, planes, height, width), generator=rng, device=rng.device
-    )
+    drawn = torch.rand((count, planes, height, width), generator=rng, device=rng.device)
     return drawn < ratio

@@ -173,13 +173,13 @@ def effective_config(
     Raises
     ------
     ConfigError
-        If the weights are for another number of channels.
+        If the weights are for a number of channels that the image cannot have.
     """
     channels = weights.network.channels
-    if channels != 3:
+    if channels not in (1, 3):
         raise ConfigError(
             f"weights {weights.name!r} fill {channels} channels: give weights that"
-            " fill 3"
+            " fill 1 (grey) or 3 (colour)"
         )
     if not layout.is_colour or weights.network.mask_channels == 1:
         return dataclasses.replace(config, shared_mask=True)
@@ -237,16 +237,25 @@ class _Place:
     planes: int
 
     def noisy(self, image: Array, channels: int) -> torch.Tensor:
-        """Return the plane as (1, channels, Y, X) in network units."""
-        plane = self.intensities.to_network(
-            self.layout.channels_first(image[self.index])
+        """Return the plane as (N, channels, Y, X) in network units.
+
+        One channel takes the colours as images of their own; three take a grey plane
+        three times.
+        """
+        plane = torch.from_numpy(
+            self.intensities.to_network(self.layout.channels_first(image[self.index]))
         )
-        return torch.from_numpy(plane).expand(channels, -1, -1)[None].contiguous()
+        if channels == 1:
+            return plane[:, None]
+        return plane.expand(channels, -1, -1)[None].contiguous()
 
     def restored(self, ensemble: NDArray[np.float32], dtype: np.dtype[Any]) -> Array:
         """Map an ensemble back to the plane's type, units and order of axes."""
-        channels = ensemble[0] if self.layout.is_colour else ensemble.mean(axis=1)
-        plane = self.intensities.from_network(channels, dtype)
+        count, channels = ensemble.shape[:2]
+        colours = ensemble.reshape(count * channels, *ensemble.shape[2:])
+        if not self.layout.is_colour:
+            colours = colours.mean(axis=0, keepdims=True)
+        plane = self.intensities.from_network(colours, dtype)
         return self.layout.from_channels_first(plane)
 
 

@@ -95,7 +95,8 @@ def iterative_filling(
 
     Each iteration hides pixels, predicts them, moves the ensemble towards what was
     predicted for the hidden pixels, and takes one step of Adam on the squared error
-    at those pixels (Ma et al. 2024, arXiv 2401.14966, section 3.2).
+    at those pixels (Ma et al. 2024, arXiv 2401.14966, section 3.2). With a learning
+    rate of 0 nothing is adapted.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def iterative_filling(
     reported = time.monotonic()
     while state.iteration < config.iterations:
         masked = _next_mask(draws, noisy, state.iteration)
-        filled, loss = _adapt(state, noisy, masked, config.pixel_unshuffle)
+        filled, loss = _adapt(state, noisy, masked, config)
         _move_ensemble(state, filled, masked, config)
         state.iteration += 1
         losses.append(loss)
@@ -175,15 +176,18 @@ def _next_mask(draws: Iterator[Tensor], noisy: Tensor, iteration: int) -> Tensor
 
 
 def _adapt(
-    state: FillingState, noisy: Tensor, masked: Tensor, factor: int
+    state: FillingState, noisy: Tensor, masked: Tensor, config: FillingConfig
 ) -> tuple[Tensor, Tensor]:
     """One optimiser step; returns the prediction before it, and its masked loss."""
-    filled = _fill(state.network, noisy, masked, factor)
-    # The mean runs over all entries, hidden or not, as in the authors' loss.
-    loss = (filled - noisy).masked_fill(~masked, 0).square().mean()
-    state.optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    state.optimizer.step()
+    adapts = config.learning_rate > 0
+    with torch.set_grad_enabled(adapts):
+        filled = _fill(state.network, noisy, masked, config.pixel_unshuffle)
+        # The mean runs over all entries, hidden or not, as in the authors' loss.
+        loss = (filled - noisy).masked_fill(~masked, 0).square().mean()
+    if adapts:
+        state.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        state.optimizer.step()
     return filled.detach(), loss.detach()
 
 
@@ -221,8 +225,9 @@ def _put_together(parts: Tensor, factor: int) -> Tensor:
 def _move_ensemble(
     state: FillingState, filled: Tensor, masked: Tensor, config: FillingConfig
 ) -> None:
-    """Move the ensemble towards the prediction, on hidden pixels only."""
+    """Move the ensemble towards the prediction; of hidden pixels only, as a rule."""
     decay = config.ema_decay
+    masked = masked if config.ensemble_of == "hidden" else torch.ones_like(masked)
     rate: Tensor = torch.full((), 1.0 - decay, device=filled.device)
     if state.fills is not None:
         state.fills += masked

@@ -454,9 +454,7 @@ class _Clock:
         return time.monotonic() >= self.next_evaluation
 
     def evaluated(self, seconds: float) -> None:
-        self.next_evaluation = time.monotonic() + max(
-            EVALUATION_INTERVAL, 20 * seconds
-        )
+        self.next_evaluation = time.monotonic() + max(EVALUATION_INTERVAL, 20 * seconds)
 
     def checkpoint_is_due(self, interval: float) -> bool:
         due = time.monotonic() - self.checkpointed >= interval

@@ -1,4 +1,4 @@
-"""All that masked pre-training carries from one step to the next, and its checkpoints."""
+"""What masked pre-training carries from step to step, and its checkpoints."""
 
 import copy
 import dataclasses
@@ -93,7 +93,7 @@ class PretrainingState:
     def recall(self) -> None:
         """Go back to the last good state."""
         content = torch.load(io.BytesIO(self._good), weights_only=True)
-        self._restore(content)
+        self.restore(content)
 
     def write(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all.
@@ -117,7 +117,8 @@ class PretrainingState:
             **{name: getattr(self, name) for name in _PLAIN},
         }
 
-    def _restore(self, content: dict[str, Any]) -> None:
+    def restore(self, content: dict[str, Any]) -> None:
+        """Take over what a checkpoint holds."""
         self.network.load_state_dict(content["network"])
         self.averaged.load_state_dict(content["averaged"])
         self.optimizer.load_state_dict(content["optimizer"])
@@ -168,9 +169,7 @@ def start_pretraining(
         weight_decay=0.0,
     )
     name = "random" if start is None else f"{start.name} ({start.sha256})"
-    return PretrainingState(
-        network, config, trained, averaged, optimizer, start=name
-    )
+    return PretrainingState(network, config, trained, averaged, optimizer, start=name)
 
 
 def _fitted(start: Weights, fresh: Weights) -> Weights:
@@ -207,12 +206,11 @@ def read_checkpoint(path: Path) -> PretrainingState:
         network = NetworkConfig(**content["network_config"])
         config = PretrainingConfig(**content["config"])
         state = start_pretraining(network, config)
-        state._restore(content)
+        state.restore(content)
     except (pickle.UnpicklingError, KeyError, TypeError, ValueError, OSError,
             RuntimeError, EOFError) as error:  # fmt: skip
         raise WeightsError(
-            f"{path} is no checkpoint of napari-mpi, or is damaged:"
-            f" {first_line(error)}"
+            f"{path} is no checkpoint of napari-mpi, or is damaged: {first_line(error)}"
         ) from error
     return state
 

@@ -15,7 +15,7 @@ from napari_mpi.engine.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """This process's place among those that train together.
+    """The place of this process among those that train together.
 
     Parameters
     ----------

@@ -100,9 +100,7 @@ class PretrainingConfig:
         0.0, "Dimmed share", "share of crops that are darkened", min=0.0, max=1.0,
         step=0.05,
     )  # fmt: skip
-    loss_on: LossOn = described(
-        "hidden", "Loss on", "pixels that the loss is taken on"
-    )
+    loss_on: LossOn = described("hidden", "Loss on", "pixels that the loss is taken on")
     iterations: int = described(
         80_000, "Iterations", "optimiser steps", min=1, max=10_000_000
     )
@@ -132,11 +130,10 @@ class PretrainingConfig:
         0.0, "EMA decay", "of the averaged weights; 0 keeps the last", min=0.0,
         max=0.9999, step=0.001,
     )  # fmt: skip
-    precision: Precision = described(
-        "auto", "Precision", "of the convolutions"
+    precision: Precision = described("auto", "Precision", "of the convolutions")
+    seed: int = described(
+        0, "Seed", "of weights, crops, noise and masks", min=0, max=2**31 - 1
     )
-    seed: int = described(0, "Seed", "of weights, crops, noise and masks", min=0,
-                          max=2**31 - 1)
 
     def __post_init__(self) -> None:
         for name in ("mask_ratio_low", "mask_ratio_high", "unmasked_share"):

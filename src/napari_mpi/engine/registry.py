@@ -1,5 +1,6 @@
 """Names of weights and where they lie; torch-free, so that menus open at once."""
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -9,13 +10,22 @@ from types import MappingProxyType
 from typing import Any
 
 import platformdirs
+from safetensors import SafetensorError, safe_open
 
+from napari_mpi.engine.config import DEFAULT_PRESET
 from napari_mpi.engine.errors import WeightsError
 
 RANDOM_START = "none"
 """Name of the weights that know nothing: a random start."""
 
-DEFAULT_WEIGHTS = RANDOM_START
+DEFAULT_WEIGHTS = "auto"
+"""Name of the shipped weights that fit the image, grey or colour."""
+
+SHIPPED = {
+    "grey": "ours, for grey images; ships with napari-mpi",
+    "colour": "ours, for colour images; ships with napari-mpi",
+}
+"""The weights that ship, with a line on each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +114,7 @@ def own_weights_path(name: str) -> Path:
     """
     if name.endswith(".safetensors"):
         return Path(name)
-    if name in (RANDOM_START, *PUBLISHED):
+    if name in (DEFAULT_WEIGHTS, RANDOM_START, *SHIPPED, *PUBLISHED):
         raise WeightsError(f"the name {name!r} is taken: choose another")
     if not re.fullmatch(r"[\w][\w .+-]*", name):
         raise WeightsError(
@@ -114,7 +124,52 @@ def own_weights_path(name: str) -> Path:
     return data_folder() / f"{name}.safetensors"
 
 
+def shipped_path(name: str) -> Path:
+    """Return the file of weights that ship."""
+    return Path(__file__).parents[1] / "weights" / f"{name}.safetensors"
+
+
+def fitting_name(name: str, *, colour: bool) -> str:
+    """Return which weights 'auto' stands for; other names are returned as they are."""
+    if name != DEFAULT_WEIGHTS:
+        return name
+    return "colour" if colour else "grey"
+
+
 def weights_names() -> list[str]:
-    """Return the names that `load_weights` knows: random, published, the user's own."""
+    """Return all names that `load_weights` knows; the user's own come last."""
+    known = [DEFAULT_WEIGHTS, *SHIPPED, RANDOM_START, *PUBLISHED]
     own = sorted(path.stem for path in data_folder().glob("*.safetensors"))
-    return [RANDOM_START, *PUBLISHED, *(name for name in own if name not in PUBLISHED)]
+    return [*known, *(name for name in own if name not in known)]
+
+
+def suggested_preset(source: str | Path) -> str:
+    """Return the preset that weights are meant for, without loading them.
+
+    Weights of our own network know every noise they were trained on; those of the
+    paper's were trained for one of its kinds, which the sharing of the mask tells.
+    """
+    name = str(source)
+    if name == RANDOM_START:
+        return "independent-fast"
+    if name in PUBLISHED:
+        shared = PUBLISHED[name].provenance["mask"]["shared"]
+        return "real-fast" if shared else "independent-fast"
+    path = Path(name)
+    if path.suffix.lower() == ".safetensors" or name not in (DEFAULT_WEIGHTS, *SHIPPED):
+        own = path if path.is_file() else data_folder() / f"{name}.safetensors"
+        network = _network_of(own)
+        if network.get("architecture") == "skip":
+            shared = network.get("mask_channels") == 1
+            return "real-fast" if shared else "independent-fast"
+    return DEFAULT_PRESET
+
+
+def _network_of(path: Path) -> dict[str, Any]:
+    """Read the network's shape from a weights file's header; empty if it has none."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {})["header"])
+        return dict(header["network"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return {}  # loading it will say what is wrong

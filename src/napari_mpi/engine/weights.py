@@ -8,8 +8,11 @@ from napari_mpi.engine.errors import WeightsError
 from napari_mpi.engine.registry import (
     PUBLISHED,
     RANDOM_START,
+    SHIPPED,
     PublishedWeights,
     data_folder,
+    fitting_name,
+    shipped_path,
     weights_names,
 )
 from napari_mpi.engine.weight_files import (
@@ -33,17 +36,20 @@ __all__ = [
 ]
 
 
-def load_weights(source: str | Path, *, seed: int = 0) -> Weights:
+def load_weights(source: str | Path, *, seed: int = 0, colour: bool = False) -> Weights:
     """Load weights by name or from a file.
 
     Parameters
     ----------
     source : str or Path
+        'auto' for the shipped weights that fit, 'grey' or 'colour' for one of them,
         'none' for a random start, a published name (fetched when it is not in the
         cache yet), a name in the user's data folder, or the path of a
         ``.safetensors`` file of ours or of a checkpoint of the paper's authors.
     seed : int
         Seed of the random start.
+    colour : bool
+        Whether the image is in colour, for 'auto'.
 
     Raises
     ------
@@ -52,9 +58,11 @@ def load_weights(source: str | Path, *, seed: int = 0) -> Weights:
         are checked against the network before anything is built from them, and
         never run as code.
     """
-    name = str(source)
+    name = fitting_name(str(source), colour=colour)
     if name == RANDOM_START:
         return random_weights(seed=seed)
+    if name in SHIPPED:
+        return read_weights(shipped_path(name))
     if name in PUBLISHED:
         return dataclasses.replace(
             read_weights(fetch_weights(name)),

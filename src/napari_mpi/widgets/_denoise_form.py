@@ -12,7 +12,11 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_mpi.engine.config import DEFAULT_PRESET, preset
-from napari_mpi.engine.registry import DEFAULT_WEIGHTS, weights_names
+from napari_mpi.engine.registry import (
+    DEFAULT_WEIGHTS,
+    suggested_preset,
+    weights_names,
+)
 from napari_mpi.widgets._denoise_job import Request
 from napari_mpi.widgets._forms import (
     Form,
@@ -60,6 +64,7 @@ class DenoiseForm(QWidget):
             entry.changed.connect(self._on_change)
         for entry in (self.noise, self.effort):
             entry.changed.connect(self._apply_preset)
+        self.weights.changed.connect(self._suggest_noise)
         self.file_button.clicked.connect(self._choose_file)
         viewer.dims.events.order.connect(self._on_change)
         viewer.dims.events.ndisplay.connect(self._on_change)
@@ -206,6 +211,11 @@ class DenoiseForm(QWidget):
     def _apply_preset(self) -> None:
         seed = self.settings["seed"].value
         self.settings.show_config(preset(self._preset_name(), seed=seed))
+
+    def _suggest_noise(self) -> None:
+        """Choose the kind of noise that the weights are meant for."""
+        if self.weights.value is not None:
+            self.noise.value = suggested_preset(self.weights.value).partition("-")[0]
 
     def _preset_name(self) -> str:
         return f"{self.noise.value}-{self.effort.value}"

@@ -85,10 +85,12 @@ def denoise_job(
 
     state = state if state is not None else denoising.DenoisingState()
     device = resolve_device(request.device)
-    weights = load_weights(request.weights, seed=request.config.seed)
     image = request.selection.read()
     axes = request.selection.axes
     layout = ImageAxes(axes, image.shape)
+    weights = load_weights(
+        request.weights, seed=request.config.seed, colour=layout.is_colour
+    )
     config = denoising.effective_config(request.config, layout, weights)
     notices = [fallback_notice(request.device, device)]
     if weights.name == RANDOM_START:

@@ -15,6 +15,7 @@ _SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 _LETTERS_SHOWN = 16
 
 NOISE_LABELS: dict[Noise, str] = {
+    "blind": "blind: whatever the weights know",
     "independent": "independent: from pixel to pixel",
     "real": "real: of a real instrument",
     "correlated": "correlated: in grains or smears",
