@@ -9,7 +9,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from napari_mpi.engine.errors import ConfigError, DivergenceError, WeightsError
+from napari_mpi.engine.config import NetworkConfig
+from napari_mpi.engine.errors import ConfigError, DivergenceError
 from napari_mpi.engine.recipes import (
     DEFAULT_RECIPE,
     NETWORK_SETTINGS,
@@ -21,7 +22,11 @@ from napari_mpi.engine.recipes import (
     Recipe,
     recipe,
 )
-from napari_mpi.engine.registry import own_weights_path
+from napari_mpi.engine.registry import (
+    checkpoint_path,
+    own_weights_path,
+    require_new,
+)
 
 if TYPE_CHECKING:
     from napari_mpi.engine.pretraining import PretrainingSnapshot
@@ -89,11 +94,8 @@ def add_pretrain(commands: Any) -> None:
 
 def _add_settings(group: Any) -> None:
     """Add one option per setting; None leaves the recipe's value."""
-    for name in NETWORK_SETTINGS:
-        group.add_argument(
-            f"--{name}", type=int, default=None, metavar="N", help="of the network"
-        )
-    for field in fields(PretrainingConfig):
+    network = (f for f in fields(NetworkConfig) if f.name in NETWORK_SETTINGS)
+    for field in (*network, *fields(PretrainingConfig)):
         flag, text = f"--{field.name.replace('_', '-')}", field.metadata["help"]
         if field.type in (bool, "bool"):
             group.add_argument(
@@ -121,8 +123,9 @@ def _pretrain(options: argparse.Namespace) -> None:
     }
     chosen = recipe(options.recipe or DEFAULT_RECIPE, **changes)
     weights_path = own_weights_path(options.output)
-    checkpoint = weights_path.with_suffix(".checkpoint")
-    _require_free(weights_path, checkpoint, resume=options.resume)
+    checkpoint = checkpoint_path(weights_path)
+    if not options.resume:
+        require_new(weights_path)
     # torch takes seconds to import: wrong usage is told before.
     from napari_mpi.engine.device import (
         describe_device,
@@ -211,18 +214,6 @@ def _state(
                 " anew under another name"
             )
     return state
-
-
-def _require_free(weights_path: Path, checkpoint: Path, *, resume: bool) -> None:
-    """Raise before hours of work would replace other hours of work."""
-    if resume:
-        return
-    for path, advice in (
-        (checkpoint, "go on with it by --resume"),
-        (weights_path, "choose another name"),
-    ):
-        if path.exists():
-            raise WeightsError(f"{path} is there already: {advice}, or delete it")
 
 
 def _read(folder: Path, crop_size: int, say: Any) -> "TrainingImages":

@@ -24,14 +24,16 @@ def read(folder: Path, side: int = 32, **options: object) -> TrainingImages:
 
 @pytest.fixture
 def odd_folder(tmp_path: Path) -> Path:
-    """What people's folders hold."""
+    """Return a folder as people have them."""
     whole = tmp_path / "whole.tif"
     tifffile.imwrite(whole, picture(64, 64))
     (tmp_path / "corrupt.tif").write_bytes(whole.read_bytes()[:100])
     (tmp_path / "notes.txt").write_text("no image")
     imageio.imwrite(tmp_path / "small.png", picture(20, 20))
     stack = RNG.integers(100, 4000, (3, 48, 40), dtype=np.uint16)
-    tifffile.imwrite(tmp_path / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    tifffile.imwrite(
+        tmp_path / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"}
+    )
     imageio.imwrite(tmp_path / "rgba.png", picture(40, 50, 4))
     (tmp_path / "deeper").mkdir()
     imageio.imwrite(tmp_path / "deeper" / "photo.jpg", picture(64, 64, 3))

@@ -158,9 +158,13 @@ class NetworkConfig:
     architecture: Architecture = "skip"
     channels: int = 3
     mask_channels: int = 3
-    width: int = 64
-    scales: int = 5
-    blocks: int = 1
+    width: int = described(
+        64, "Width", "feature channels of every layer", min=1, max=1024
+    )
+    scales: int = described(5, "Scales", "number of resolutions", min=1, max=8)
+    blocks: int = described(
+        1, "Blocks", "residual blocks on either way of each scale", min=1, max=64
+    )
 
     def __post_init__(self) -> None:
         require_choice("architecture", self.architecture, get_args(Architecture))

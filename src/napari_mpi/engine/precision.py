@@ -36,14 +36,14 @@ def _bfloat16_is_faster() -> bool:
     with torch.random.fork_rng(devices=[]):
         network = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.ReLU())
         image = torch.rand(2, 32, 64, 64).contiguous(memory_format=torch.channels_last)
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(_ROUNDS + 1):
         for bfloat16, times in seconds.items():
             started = time.perf_counter()
             with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
                 output = network(image)
-            output.float().mean().backward()  # type: ignore[no-untyped-call]
+            output.float().mean().backward()
             times.append(time.perf_counter() - started)
             if times[0] > 1:  # hopelessly slow: no need to know how much
                 return False

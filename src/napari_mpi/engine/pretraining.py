@@ -63,8 +63,8 @@ class Evaluation:
     psnr : float
         Mean over the crops, in dB, on the pixels that the loss is taken on.
     noisy, reconstruction, clean : NDArray
-        Shape (C, Y, X), float32, about 0..1: one crop as the network gets it, as it
-        fills it, and as it should be.
+        Shape (C, Y, X), float32, about 0..1: the crop of which most is hidden, as the
+        network gets it, as it fills it, and as it should be.
     masked : NDArray
         Shape (C or 1, Y, X), bool; True = hidden.
     """
@@ -181,7 +181,7 @@ def pretrain(
         state.precision = resolve_precision(config.precision, target)
         # One answer for all processes: measured ones may differ.
         state.precision = processes.agreed(state.precision)
-    state.fingerprint = images.fingerprint
+    state.fingerprint, state.device = images.fingerprint, describe_device(target)
     run = _Run(images, state, target, processes, checkpoint, checkpoint_interval)
     full = False
     try:
@@ -204,15 +204,11 @@ def pretrain(
             f" crops of {config.crop_size} x {config.crop_size}: lower the batch size"
             " or the crop size"
         )
-    return pretrained_weights(state, images, name=name, device=target)
+    return pretrained_weights(state, images, name=name)
 
 
 def pretrained_weights(
-    state: PretrainingState,
-    images: TrainingImages,
-    *,
-    name: str,
-    device: torch.device | None = None,
+    state: PretrainingState, images: TrainingImages, *, name: str
 ) -> Weights:
     """Return the averaged weights that a state has reached, with provenance."""
     config, psnr = state.config, state.held_out[-1][1] if state.held_out else math.nan
@@ -234,13 +230,12 @@ def pretrained_weights(
         "start": state.start,
         "loss": None if not state.losses else round(mean_loss(state.losses), 4),
         "held_out_psnr": round(psnr, 4) if math.isfinite(psnr) else None,
+        "device": state.device,
         "precision": state.precision,
         "seconds": round(state.seconds),
         "version": importlib.metadata.version("napari-mpi"),
         "torch": torch.__version__,
     }
-    if device is not None:
-        made["device"] = describe_device(device)
     tensors = {
         key: value.detach().to("cpu", copy=True).contiguous()
         for key, value in state.averaged.state_dict().items()
@@ -426,9 +421,10 @@ class _Run:
         filled = torch.cat([self._fill(state.averaged, part) for part in parts])
         psnr = -float(crop_losses(filled, batch, state.config).mean())
         state.held_out.append((state.step, psnr))
+        shown = int(batch.masked.float().mean(dim=(1, 2, 3)).argmax())
         planes = (batch.noisy, batch.masked, filled, batch.clean)
-        noisy, masked, first, clean = (plane[0].cpu().numpy() for plane in planes)
-        return Evaluation(state.step, psnr, noisy, masked, first.clip(0, 1), clean)
+        noisy, masked, made, clean = (plane[shown].cpu().numpy() for plane in planes)
+        return Evaluation(state.step, psnr, noisy, masked, made, clean)
 
 
 class _Clock:

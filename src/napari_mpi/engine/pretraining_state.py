@@ -50,6 +50,8 @@ class PretrainingState:
         Of the images; empty before the first step.
     precision : str
         As resolved on the device that the run began on; empty before.
+    device : str
+        Real name of the device that it ran on last.
     seconds : float
         Time spent.
     start : str
@@ -66,6 +68,7 @@ class PretrainingState:
     held_out: list[tuple[int, float]] = field(default_factory=list, repr=False)
     fingerprint: str = ""
     precision: Literal["", "float32", "bfloat16"] = ""
+    device: str = ""
     seconds: float = 0.0
     start: str = "random"
     _good: bytes = field(default=b"", repr=False)
@@ -123,11 +126,12 @@ class PretrainingState:
         self.averaged.load_state_dict(content["averaged"])
         self.optimizer.load_state_dict(content["optimizer"])
         for name in _PLAIN:
-            setattr(self, name, content[name])
+            setattr(self, name, content.get(name, getattr(self, name)))
 
 
 _PLAIN = (
-    "step", "losses", "held_out", "fingerprint", "precision", "seconds", "start"
+    "step", "losses", "held_out", "fingerprint", "precision", "device",
+    "seconds", "start",
 )  # fmt: skip
 
 
@@ -174,8 +178,8 @@ def start_pretraining(
 
 def _fitted(start: Weights, fresh: Weights) -> Weights:
     """Take over every entry of ``start`` but those whose shape the channels decide."""
-    same = {"channels": start.network.channels, "mask_channels": 1}
-    ours = dataclasses.replace(fresh.network, **same)
+    channels = start.network.channels
+    ours = dataclasses.replace(fresh.network, channels=channels, mask_channels=1)
     if ours != dataclasses.replace(start.network, mask_channels=1):
         raise ConfigError(
             f"weights {start.name!r} are of another network, {start.network}: start"

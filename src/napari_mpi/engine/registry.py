@@ -124,6 +124,21 @@ def own_weights_path(name: str) -> Path:
     return data_folder() / f"{name}.safetensors"
 
 
+def checkpoint_path(weights_path: Path) -> Path:
+    """Return where a run that makes these weights keeps its checkpoint."""
+    return weights_path.with_suffix(".checkpoint")
+
+
+def require_new(weights_path: Path) -> None:
+    """Raise WeightsError before hours of work would replace other hours of work."""
+    for path, advice in (
+        (checkpoint_path(weights_path), "resume it, choose another name"),
+        (weights_path, "choose another name"),
+    ):
+        if path.exists():
+            raise WeightsError(f"{path} is there already: {advice}, or delete it")
+
+
 def shipped_path(name: str) -> Path:
     """Return the file of weights that ship."""
     return Path(__file__).parents[1] / "weights" / f"{name}.safetensors"

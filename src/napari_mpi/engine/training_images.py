@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from napari_mpi.engine.jobs import Job
 
 Array = NDArray[np.generic]
 
+_TELL_INTERVAL = 0.1  # seconds
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _HELD_OUT_SHARE, _HELD_OUT_MOST = 0.05, 16
 
@@ -146,7 +148,7 @@ def read_training_images(
     Yields
     ------
     ReadingSnapshot
-        One per file.
+        Ten times a second, and at the end.
 
     Raises
     ------
@@ -157,7 +159,7 @@ def read_training_images(
     left = memory if memory is not None else _quarter_of_memory()
     images: list[TrainingImage] = []
     left_out: list[tuple[str, str]] = []
-    digest = hashlib.sha256()
+    digest, told = hashlib.sha256(), time.monotonic()
     for number, path in enumerate(paths, 1):
         name = path.relative_to(folder).as_posix()
         try:
@@ -171,7 +173,9 @@ def read_training_images(
                 left -= 0 if image.array is None else image.array.nbytes
                 image.array = image.array if left >= 0 else None
             images += planes
-        yield ReadingSnapshot(number, len(paths))
+        if time.monotonic() - told >= _TELL_INTERVAL or number == len(paths):
+            yield ReadingSnapshot(number, len(paths))
+            told = time.monotonic()
     if not images:
         raise ImageFileError(_nothing_usable(folder, left_out))
     return TrainingImages(folder, tuple(images), tuple(left_out), digest.hexdigest())

@@ -4,7 +4,6 @@ from typing import Any
 
 from magicgui.widgets import ComboBox
 from napari.layers import Image
-from napari.qt.threading import create_worker
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
@@ -18,6 +17,7 @@ from napari_mpi.engine.registry import (
     weights_names,
 )
 from napari_mpi.widgets._denoise_job import Request
+from napari_mpi.widgets._devices import DeviceEntry
 from napari_mpi.widgets._forms import (
     Form,
     SettingsForm,
@@ -34,6 +34,7 @@ from napari_mpi.widgets._layers import (
     shown_step,
     shows_plane,
 )
+from napari_mpi.widgets._news import news
 
 _NO_PLANE = (
     "the viewer shows no plane of Y by X: go back to 2D and the usual order of"
@@ -57,7 +58,6 @@ class DenoiseForm(QWidget):
         super().__init__()
         self._viewer = viewer
         self._files: list[str] = []
-        self._devices = [("auto", "auto")]
         self._make_entries()
         self._lay_out()
         for entry in (self.image, self.reference, self.scope):
@@ -68,7 +68,7 @@ class DenoiseForm(QWidget):
         self.file_button.clicked.connect(self._choose_file)
         viewer.dims.events.order.connect(self._on_change)
         viewer.dims.events.ndisplay.connect(self._on_change)
-        self._find_devices()
+        news.weights_changed.connect(self._refresh_weights)
 
     # -- what comes of it --------------------------------------------------------
 
@@ -136,14 +136,15 @@ class DenoiseForm(QWidget):
     def _weights(self, _: Any) -> list[str]:
         return [*weights_names(), *self._files]
 
-    def _named(self, _: Any) -> list[tuple[str, str]]:
-        return self._devices
-
     def add_weights_file(self, path: str) -> None:
         """Offer a weights file beside the named weights, and choose it."""
         self._files.append(path)
         self.weights.reset_choices()
         self.weights.value = path
+
+    def _refresh_weights(self) -> None:
+        if isalive(self):
+            self.weights.reset_choices()
 
     def _choose_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
@@ -151,17 +152,6 @@ class DenoiseForm(QWidget):
         )
         if path:
             self.add_weights_file(path)
-
-    def _find_devices(self) -> None:
-        """Fill in the devices' real names; torch, which knows them, loads meanwhile."""
-        worker = create_worker(_named_devices, _start_thread=False)
-        worker.returned.connect(self._show_devices)
-        worker.start()
-
-    def _show_devices(self, devices: list[tuple[str, str]]) -> None:
-        if isalive(self):
-            self._devices = [(f"auto: {devices[0][0]}", "auto"), *devices]
-            self.device.reset_choices()
 
     # -- how it hangs together ---------------------------------------------------
 
@@ -172,7 +162,7 @@ class DenoiseForm(QWidget):
         self.effort = ComboBox(name="effort", label="Effort", choices=effort_choices())
         self.weights = ComboBox(name="weights", label="Weights", choices=self._weights)
         self.weights.value = DEFAULT_WEIGHTS
-        self.device = ComboBox(name="device", label="Device", choices=self._named)
+        self.device = DeviceEntry(self)
         self.reference = ComboBox(
             name="reference", label="Reference", choices=self._images, nullable=True
         )
@@ -231,11 +221,3 @@ class DenoiseForm(QWidget):
         # viewer's dimensions are for a moment not those of its layers.
         step = (0,) * layer.ndim if whole else shown_step(self._viewer, layer)
         return select(layer, whole=whole, step=step)
-
-
-def _named_devices() -> list[tuple[str, str]]:
-    """Return (real name, name) of every device; runs on a worker's thread."""
-    from napari_mpi.engine.device import available_devices, describe_device
-    from napari_mpi.engine.device import resolve_device as resolved
-
-    return [(describe_device(resolved(name)), name) for name in available_devices()]

@@ -3,7 +3,6 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -20,18 +19,9 @@ from napari_mpi.widgets._denoise_job import (
     Request,
     denoise_job,
 )
+from napari_mpi.widgets._endings import Ending
 from napari_mpi.widgets._layers import add_result
 from napari_mpi.widgets._workers import JobWorker, start_job
-
-
-class Ending(Enum):
-    """How a run ended, or was asked to end."""
-
-    NOT_YET = "running"
-    COMPLETE = "complete"
-    STOPPED = "stopped, result kept"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
 
 
 class DenoiseRun:

@@ -3,13 +3,22 @@
 import dataclasses
 import shlex
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 from magicgui.widgets import CheckBox, ComboBox, create_widget
 from magicgui.widgets.bases import ValueWidget
 from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
-from napari_mpi.engine.config import Effort, FillingConfig, Noise, preset
+from napari_mpi.engine.config import (
+    Effort,
+    FillingConfig,
+    NetworkConfig,
+    Noise,
+    preset,
+)
+from napari_mpi.engine.recipes import PretrainingConfig
+
+C = TypeVar("C", FillingConfig, NetworkConfig, PretrainingConfig)
 
 _SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 _LETTERS_SHOWN = 16
@@ -69,19 +78,30 @@ class Form(QWidget):
                 entry.reset_choices()
 
 
-class SettingsForm(Form):
-    """One entry per field of `FillingConfig`; starts from a preset."""
+class SettingsForm(Form, Generic[C]):
+    """One entry per setting of a config; starts from the values that it has.
 
-    def __init__(self, config: FillingConfig) -> None:
-        super().__init__([_entry(field) for field in dataclasses.fields(config)])
+    Parameters
+    ----------
+    config : dataclass
+        One of the engine's configs, whose fields say how they are shown.
+    names : tuple of str, optional
+        The fields to show; all if None.
+    """
+
+    def __init__(self, config: C, names: tuple[str, ...] | None = None) -> None:
+        shown = [f for f in dataclasses.fields(config) if not names or f.name in names]
+        super().__init__([_entry(field) for field in shown])
+        self._names = [field.name for field in shown]
         self.show_config(config)
 
-    def show_config(self, config: FillingConfig) -> None:
+    def show_config(self, config: C) -> None:
         """Set every entry to the value that the config has."""
-        for name, value in dataclasses.asdict(config).items():
-            self[name].value = value
+        self._config: C = config
+        for name in self._names:
+            self[name].value = getattr(config, name)
 
-    def config(self) -> FillingConfig:
+    def config(self) -> C:
         """Return the settings as they stand.
 
         Raises
@@ -89,8 +109,9 @@ class SettingsForm(Form):
         ConfigError
             If a value is outside its range.
         """
-        names = [field.name for field in dataclasses.fields(FillingConfig)]
-        return FillingConfig(**{name: self[name].value for name in names})
+        values = {name: self[name].value for name in self._names}
+        changed: C = dataclasses.replace(self._config, **values)
+        return changed
 
 
 def command_line(

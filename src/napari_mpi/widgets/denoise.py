@@ -18,10 +18,11 @@ from qtpy.QtWidgets import (
 )
 
 from napari_mpi.engine.errors import EngineError
+from napari_mpi.widgets._curves import LossCurve
 from napari_mpi.widgets._denoise_form import DenoiseForm
 from napari_mpi.widgets._denoise_job import Finished, Prepared, Progress
-from napari_mpi.widgets._denoise_run import DenoiseRun, Ending
-from napari_mpi.widgets._loss_curve import LossCurve
+from napari_mpi.widgets._denoise_run import DenoiseRun
+from napari_mpi.widgets._endings import Ending
 
 PREVIEW_INTERVAL = 200
 """Milliseconds between two previews: setting a layer's data costs the main thread."""
