@@ -14,7 +14,7 @@ import torch
 
 from napari_mpi.cli import main
 from napari_mpi.engine.image_io import read_image
-from napari_mpi.engine.registry import PUBLISHED
+from napari_mpi.engine.registry import PUBLISHED, SHIPPED
 from napari_mpi.engine.weights import load_weights, save_weights
 
 FEW = ["--iterations", "3", "--device", "cpu"]
@@ -418,7 +418,13 @@ def test_weights_list_shows_all_names(weights, capsys):
     capsys.readouterr()
     assert main(["weights", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["none", *PUBLISHED, "lab"]
+    assert [line.split()[0] for line in lines] == [
+        "auto",
+        *SHIPPED,
+        "none",
+        *PUBLISHED,
+        "lab",
+    ]
 
 
 def test_weights_list_tells_which_are_here(authors_weights, capsys):

@@ -1,4 +1,4 @@
-"""The command line: denoise a file, manage weights, make a sample."""
+"""The command line: denoise a file, pre-train and manage weights, make a sample."""
 
 import argparse
 import sys
@@ -63,8 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EngineError as error:
         print(f"napari-mpi: {error}", file=sys.stderr)
         return FAILED
-    except KeyboardInterrupt:
-        print("napari-mpi: interrupted, nothing was written", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        what = str(error) or "nothing was written"
+        print(f"napari-mpi: interrupted, {what}", file=sys.stderr)
         return INTERRUPTED
     return DONE
 

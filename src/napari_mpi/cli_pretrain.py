@@ -174,11 +174,11 @@ def _train(
     )
     try:
         weights = _with_progress(job, state, quiet=options.quiet or not first)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         if first and state.step:
             state.write(checkpoint)
-            say(f"kept     iteration {state.step}: go on with --resume")
-        raise
+        kept = f"iteration {state.step} is kept: go on with --resume"
+        raise KeyboardInterrupt(kept if state.step else "") from error
     except DivergenceError:
         if first and state.step:
             kept = pretrained_weights(state, images, name=weights_path.stem)

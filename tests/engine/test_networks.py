@@ -10,9 +10,20 @@ from napari_mpi.engine.networks import FillingNetwork
 from napari_mpi.engine.weights import random_weights
 
 
-def make_network(*, mask_channels=3, scales=2):
-    config = NetworkConfig(width=8, scales=scales, mask_channels=mask_channels)
-    return random_weights(config, seed=1).to_network()
+def make_network(*, architecture="skip", channels=3, mask_channels=3, scales=2):
+    config = NetworkConfig(
+        architecture=architecture,
+        channels=channels,
+        width=8,
+        scales=scales,
+        mask_channels=mask_channels,
+    )
+    network = random_weights(config, seed=1).to_network()
+    if architecture == "residual":  # whose last layer starts at zero
+        rng = torch.Generator().manual_seed(2)
+        for parameter in network.parameters():
+            parameter.data += 0.1 * torch.randn(parameter.shape, generator=rng)
+    return network
 
 
 def noisy_image(*shape):
@@ -25,8 +36,10 @@ def mask_of(shape, ratio=0.3):
 
 @pytest.mark.parametrize("train", [False, True])
 @pytest.mark.parametrize("planes", [1, 3])
-def test_a_hidden_pixel_changes_no_prediction(planes, train):
-    network = make_network(mask_channels=planes).train(train)
+@pytest.mark.parametrize("architecture", ["skip", "residual"])
+def test_a_hidden_pixel_changes_no_prediction(architecture, planes, train):
+    network = make_network(architecture=architecture, mask_channels=planes)
+    network.train(train)
     image, masked = noisy_image(1, 3, 40, 36), mask_of((1, planes, 40, 36))
     changed = torch.where(masked, image + 5, image)
     with torch.no_grad():
@@ -91,3 +104,48 @@ def test_a_mask_hides_the_share_that_was_asked_for_and_repeats_with_its_seed():
     assert masked.dtype == torch.bool
     assert masked.float().mean().item() == pytest.approx(0.85, abs=0.005)
     assert torch.equal(masked, mask_of((4, 3, 128, 128), 0.85))
+
+
+def make_residual(**changes):
+    return make_network(architecture="residual", scales=3, **changes)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (2, 3), (5, 64), (33, 32), (64, 64)])
+def test_the_residual_network_takes_any_size_and_hides_mirrored_copies(size):
+    network = make_residual(channels=1, mask_channels=1)
+    image, masked = noisy_image(1, 1, *size), mask_of((1, 1, *size), 0.5)
+    with torch.no_grad():
+        filled = network(image, masked)
+        assert filled.shape == image.shape
+        changed = torch.where(masked, image + 5, image)
+        torch.testing.assert_close(filled, network(changed, masked), rtol=0, atol=0)
+
+
+def test_the_residual_network_is_not_bounded():
+    network = make_residual()
+    image = 40 * noisy_image(1, 3, 32, 32)
+    filled = network(image, mask_of((1, 3, 32, 32)))
+    assert not network.has_bounded_output
+    assert filled.max() > 1 or filled.min() < 0
+
+
+def test_an_images_brightness_far_away_changes_no_prediction_here():
+    """Nothing ties a pixel to the statistics of its image, unlike batch statistics."""
+    image, masked = noisy_image(1, 3, 256, 32), mask_of((1, 3, 256, 32))
+    brighter = image.clone()
+    brighter[..., 200:, :] += 3
+    differences = {}
+    for architecture in ("residual", "skip"):
+        network = make_network(architecture=architecture).train()
+        with torch.no_grad():
+            change = network(image, masked) - network(brighter, masked)
+        differences[architecture] = float(change[..., :64, :].abs().max())
+    assert differences["residual"] == 0
+    assert differences["skip"] > 1e-3
+
+
+def test_an_untrained_residual_network_predicts_nothing_yet():
+    config = NetworkConfig(architecture="residual", width=8, scales=3)
+    network = random_weights(config, seed=1).to_network()
+    filled = network(noisy_image(1, 3, 32, 32), mask_of((1, 3, 32, 32)))
+    assert (filled == 0).all()

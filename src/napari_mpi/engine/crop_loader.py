@@ -29,7 +29,7 @@ def crop_batch(
     """
     batch = np.empty((count, channels, size, size), np.float32)
     for crop in batch:
-        image = images[rng.integers(len(images))]
+        image = images[int(rng.integers(len(images)))]
         top, left = (rng.integers(side - size + 1) for side in image.shape[1:])
         part = image.crop(int(top), int(left), size, channels)
         mirrored, turns = rng.integers(2), int(rng.integers(4))

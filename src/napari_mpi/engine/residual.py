@@ -83,4 +83,5 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, width, Y, X) to the same shape."""
-        return x + self.second(torch.relu(self.first(x)))
+        added: Tensor = self.second(torch.relu(self.first(x)))
+        return x + added

@@ -115,6 +115,7 @@ def pretrain_job(request: PretrainRequest) -> Job[Any, None]:
         device=request.device,
         state=state,
         checkpoint=request.checkpoint,
+        snapshot_interval=pretraining.SNAPSHOT_INTERVAL,
     )
     with _keeping(request, images, state), closing(job):
         yield from job

@@ -1,0 +1,124 @@
+"""Which network: cost of an iteration, and PSNR after equal training and equal filling.
+
+Every candidate is trained for the same number of steps on the same crops, noise and
+masks, with the loss on all pixels. Then two grey images with Gaussian noise (sigma 25)
+are filled without adaptation and with 50 iterations. The cost of a filling iteration
+(forward, backward, Adam, float32, 256 x 256) is measured for all candidates in turns,
+and told as a share of the paper's network.
+
+Usage: python benchmarks/networks.py IMAGES [--steps 200] [--candidates NAME ...]
+"""
+
+import argparse
+import dataclasses
+import time
+from pathlib import Path
+from statistics import median
+
+import torch
+
+import pretrained
+from napari_mpi.engine.config import NetworkConfig, preset
+from napari_mpi.engine.filling import FillingState, iterative_filling
+from napari_mpi.engine.jobs import run
+from napari_mpi.engine.pretraining import pretrain
+from napari_mpi.engine.recipes import RECIPES
+from napari_mpi.engine.training_images import TrainingImages, read_training_images
+from napari_mpi.engine.weights import Weights, random_weights
+
+GREY = {"channels": 1, "mask_channels": 1}
+CANDIDATES = {
+    "skip, width 64, 5 scales (paper)": NetworkConfig(**GREY),
+    "skip, width 32, 5 scales": NetworkConfig(**GREY, width=32),
+    **{
+        f"residual, width {width}, {scales} scales": NetworkConfig(
+            **GREY, architecture="residual", width=width, scales=scales
+        )
+        for width, scales in ((32, 4), (48, 3), (48, 4), (64, 4))
+    },
+}
+# The rates that each kind of network is usually trained and adapted with.
+RATES = {"skip": (2e-3, 2e-3), "residual": (1e-3, 3e-5)}
+IMAGES = ("House", "kodim03")
+ITERATIONS, ROUNDS = 50, 7
+
+
+def main() -> None:
+    """Print a table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("images", type=Path)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--candidates", nargs="+", default=list(CANDIDATES))
+    options = parser.parse_args()
+    chosen = {name: CANDIDATES[name] for name in options.candidates}
+    images = run(read_training_images(options.images, smallest_side=128))
+    shares = cost_shares(chosen)
+    print(
+        "| network | weights | cost | held out | fills |", f"{ITERATIONS} iterations |"
+    )
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, network in chosen.items():
+        weights = trained(images, network, options.steps)
+        size = sum(value.numel() for value in weights.state.values())
+        held_out = weights.provenance["held_out_psnr"]
+        filled = " | ".join(f"{value:.2f}" for value in filled_psnr(weights))
+        print(
+            f"| {name} | {size:,} | {shares[name]:.2f} | {held_out:.2f} | {filled} |",
+            flush=True,
+        )
+
+
+def cost_shares(candidates: dict[str, NetworkConfig]) -> dict[str, float]:
+    """Return seconds per filling iteration, divided by those of the first candidate."""
+    noisy = torch.rand(1, 1, 256, 256, generator=torch.Generator().manual_seed(0))
+    config = dataclasses.replace(
+        preset("independent-fast"), iterations=10**6, shared_mask=True
+    )
+    jobs, seconds = {}, {name: [] for name in candidates}
+    for name, network in candidates.items():
+        filler = random_weights(network).to_network()
+        state = FillingState(noisy, filler, config)
+        jobs[name] = iterative_filling(
+            noisy, filler, config, state=state, snapshot_interval=0
+        )
+    for _ in range(ROUNDS + 1):
+        for name, job in jobs.items():
+            started = time.perf_counter()
+            next(job)
+            seconds[name].append(time.perf_counter() - started)
+    typical = {name: median(times[1:]) for name, times in seconds.items()}
+    first = next(iter(typical.values()))
+    return {name: value / first for name, value in typical.items()}
+
+
+def trained(images: TrainingImages, network: NetworkConfig, steps: int) -> Weights:
+    """Pre-train by our own recipe, cut short."""
+    config = dataclasses.replace(
+        RECIPES["grey"].pretraining,
+        iterations=steps,
+        batch_size=8,
+        learning_rate=RATES[network.architecture][0],
+        ema_decay=0.98,
+    )
+    return run(pretrain(images, network, config, device="cpu"))
+
+
+def filled_psnr(weights: Weights) -> tuple[float, float]:
+    """Return the mean PSNR of the images, without adaptation and with it."""
+    rate = RATES[weights.network.architecture][1]
+    adapting = preset("blind-full", iterations=ITERATIONS, learning_rate=rate)
+    fills = preset("blind-full", iterations=pretrained.FILLS, learning_rate=0.0)
+    means = []
+    for config in (fills, adapting):
+        values = []
+        for name in IMAGES:
+            case = pretrained.photograph(name, grey=True)
+            read_at = (config.iterations,)
+            (row,) = pretrained.measured(case, "", weights, config, read_at)
+            values.append(row["psnr"])
+        means.append(sum(values) / len(values))
+    return means[0], means[1]
+
+
+if __name__ == "__main__":
+    main()
