@@ -118,6 +118,9 @@ def test_result_tells_how_to_make_it_again(noisy, weights, results):
         "learning_rate": 0.002,
         "ema_decay": 0.5,
         "ensemble_start": "noisy",
+        "ensemble_of": "hidden",
+        "guard": False,
+        "keep_means": False,
         "pixel_unshuffle": 1,
         "seed": 7,
     }

@@ -11,6 +11,7 @@ from napari_mpi import __version__
 from napari_mpi.cli_pretrain import add_pretrain
 from napari_mpi.engine.config import (
     DEFAULT_PRESET,
+    GUARDED,
     PRESETS,
     EnsembleOf,
     EnsembleStart,
@@ -101,11 +102,14 @@ def _denoise(options: argparse.Namespace) -> None:
         say(f"note     the file has {image.series} series: only the first is denoised")
     say(f"device   {describe_device(device)}")
     _say_notices(say, weights, fallback_notice(options.device, device))
+    state = denoising.DenoisingState()
     job = denoising.denoise(
-        image.array, axes, weights=weights, config=config, device=device
+        image.array, axes, weights=weights, config=config, device=device, state=state
     )
     result = _with_progress(job, quiet=options.quiet)
-    made = denoising.provenance(config, weights, device, axes)
+    if config.learning_rate and not state.adapted:
+        say(f"note     {GUARDED}")
+    made = denoising.provenance(config, weights, device, axes, state)
     image_io.write_image(
         options.output,
         image_io.ImageFile(result, axes, image.metadata),

@@ -177,8 +177,8 @@ def _train(
     except KeyboardInterrupt as error:
         if first and state.step:
             state.write(checkpoint)
-        kept = f"iteration {state.step} is kept: go on with --resume"
-        raise KeyboardInterrupt(kept if state.step else "") from error
+        note = f"iteration {state.step} is kept: go on with --resume"
+        raise KeyboardInterrupt(note if state.step else "") from error
     except DivergenceError:
         if first and state.step:
             kept = pretrained_weights(state, images, name=weights_path.stem)

@@ -4,7 +4,13 @@ import dataclasses
 
 import pytest
 
-from napari_mpi.engine.config import PRESETS, FillingConfig, NetworkConfig, preset
+from napari_mpi.engine.config import (
+    DEFAULT_PRESET,
+    PRESETS,
+    FillingConfig,
+    NetworkConfig,
+    preset,
+)
 from napari_mpi.engine.errors import ConfigError
 
 NAN = float("nan")
@@ -20,8 +26,9 @@ PAPER = {
 }
 
 
-def test_there_are_no_presets_but_the_papers():
-    assert set(PRESETS) == set(PAPER)
+def test_there_are_no_presets_but_ours_and_the_papers():
+    assert set(PRESETS) == {"blind-fast", "blind-full", *PAPER}
+    assert DEFAULT_PRESET == "blind-fast"
 
 
 @pytest.mark.parametrize("name", PAPER)
@@ -46,14 +53,15 @@ def test_preset_equals_the_papers_table(name):
         ("iterations", 2.5, ["iterations", "2.5", "whole number"]),
         ("iterations", "20", ["iterations", "'20'", "whole number"]),
         ("iterations", True, ["iterations", "True", "whole number"]),
-        ("mask_ratio", 0, ["mask ratio", "0", "above 0 and below 1"]),
-        ("mask_ratio", 1, ["mask ratio", "1", "above 0 and below 1"]),
-        ("mask_ratio", 1.5, ["mask ratio", "1.5", "above 0 and below 1"]),
-        ("mask_ratio", NAN, ["mask ratio", "nan", "above 0 and below 1"]),
+        ("mask_ratio", 0, ["mask ratio is 0", "nothing is hidden", "raise it"]),
+        ("mask_ratio", 1, ["mask ratio", "1", "at least 0 and below 1"]),
+        ("mask_ratio", 1.5, ["mask ratio", "1.5", "at least 0 and below 1"]),
+        ("mask_ratio", NAN, ["mask ratio", "nan", "at least 0 and below 1"]),
         ("mask_ratio", "0.3", ["mask ratio", "'0.3'", "must be a number"]),
         ("mask_ratio", True, ["mask ratio", "True", "must be a number"]),
-        ("learning_rate", 0.0, ["learning rate", "0.0", "above 0"]),
-        ("learning_rate", NAN, ["learning rate", "nan", "above 0"]),
+        ("learning_rate", -1e-3, ["learning rate", "-0.001", "at least 0"]),
+        ("learning_rate", NAN, ["learning rate", "nan", "at least 0"]),
+        ("ensemble_of", "some", ["'some'", "hidden, all"]),
         ("learning_rate", float("inf"), ["learning rate", "inf", "below 10"]),
         ("ema_decay", 1.0, ["EMA decay", "1.0", "at least 0 and below 1"]),
         ("ema_decay", -0.1, ["EMA decay", "-0.1", "at least 0 and below 1"]),
@@ -79,6 +87,8 @@ def test_value_out_of_range_is_told_with_the_rule(field, value, said):
         ("iterations", 1),
         ("mask_ratio", 1e-6),
         ("mask_ratio", 0.999),
+        ("learning_rate", 0.0),
+        ("ensemble_of", "all"),
         ("ema_decay", 0),
         ("ensemble_start", "first-fill"),
         ("ensemble_start", "unbiased"),
@@ -88,6 +98,14 @@ def test_value_out_of_range_is_told_with_the_rule(field, value, said):
 )
 def test_value_at_the_edge_of_its_range_is_taken(field, value):
     assert getattr(FillingConfig(**{field: value}), field) == value
+
+
+def test_nothing_may_be_hidden_where_nothing_is_learnt_from_it():
+    config = FillingConfig(mask_ratio=0, learning_rate=0, ensemble_of="all")
+    assert config.mask_ratio == 0
+    for changed in ({"learning_rate": 1e-3}, {"ensemble_of": "hidden"}):
+        with pytest.raises(ConfigError, match="nothing is hidden"):
+            dataclasses.replace(config, **changed)
 
 
 @pytest.mark.parametrize(

@@ -359,3 +359,25 @@ def test_provenance_is_json_and_says_what_is_needed_to_repeat(small_weights):
     assert read["weights"]["seed"] == 0
     assert read["axes"] == "YX"
     assert {"version", "device", "torch"} <= read.keys()
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("YX", (24, 20)), ("YXS", (24, 20, 3))])
+def test_one_channel_weights_take_colours_one_by_one(axes, shape, rng):
+    one_channel = random_weights(
+        NetworkConfig(channels=1, mask_channels=1, width=8, scales=2)
+    )
+    image = rng.random(shape).astype(np.float32)
+    result = result_of(image, axes, one_channel)
+    assert result.shape == shape
+    if axes == "YXS":
+        assert not np.allclose(result[..., 0], result[..., 1])
+
+
+def test_the_state_tells_whether_the_network_was_adapted(rng, small_weights):
+    image = rng.random((32, 32)).astype(np.float32)
+    smooth = np.add.outer(np.arange(32.0), np.arange(32.0)) / 64
+    for picture, adapted in ((smooth, False), (image, True)):
+        state = DenoisingState()
+        config = dataclasses.replace(CONFIG, guard=True)
+        result_of(picture, "YX", small_weights, config, state=state)
+        assert denoising.reached(state)["adapted"] is adapted

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from napari_mpi.engine.config import FillingConfig
+from napari_mpi.engine.config import FillingConfig, NetworkConfig
 from napari_mpi.engine.errors import ConfigError, DivergenceError
 from napari_mpi.engine.filling import FillingState, iterative_filling
 from napari_mpi.engine.jobs import run
 from napari_mpi.engine.masks import random_mask
+from napari_mpi.engine.networks import FillingNetwork
 
 SHAPE = (1, 3, 32, 28)
 CONFIG = FillingConfig(iterations=4, mask_ratio=0.3)
@@ -203,3 +204,64 @@ def test_filling_on_cuda_comes_close_to_the_cpu(noisy, small_weights):
     network = small_weights.to_network("cuda")
     on_cuda = run(iterative_filling(noisy.cuda(), network, CONFIG, masks=masks))
     torch.testing.assert_close(on_cuda.cpu(), on_cpu, rtol=0, atol=1e-2)
+
+
+def test_without_a_learning_rate_the_network_stays_as_it_is(noisy, small_weights):
+    network = small_weights.to_network()
+    config = dataclasses.replace(CONFIG, learning_rate=0.0)
+    filled = run(iterative_filling(noisy, network, config))
+    assert not torch.equal(filled, noisy)
+    for name, value in network.named_parameters():
+        assert torch.equal(value, small_weights.state[name])
+        assert value.grad is None
+
+
+def test_an_ensemble_of_all_pixels_takes_every_prediction(noisy, small_weights):
+    masks = [random_mask(SHAPE, 0.3, rng=torch.Generator().manual_seed(0))]
+    config = dataclasses.replace(
+        CONFIG,
+        iterations=1,
+        learning_rate=0.0,
+        ensemble_start="unbiased",
+        ensemble_of="all",
+    )
+    network = small_weights.to_network()
+    filled = run(iterative_filling(noisy, network, config, masks=masks))
+    with torch.no_grad():
+        expected = small_weights.to_network().train()(noisy, masks[0])
+    torch.testing.assert_close(filled, expected)
+
+
+class Smoothing(FillingNetwork):
+    """Predicts the mean of the image, which leaves all of the noise."""
+
+    def forward(self, image, masked):
+        kept = image.masked_fill(masked, 0)
+        level = kept.sum() / (~masked).sum()
+        return level + 0 * self.head.bias.reshape(1, -1, 1, 1) + torch.zeros_like(image)
+
+
+@pytest.mark.parametrize(("blur", "adapts"), [(0, True), (1, False)])
+def test_the_guard_adapts_to_independent_noise_only(blur, adapts):
+    noise = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    if blur:
+        noise = torch.nn.functional.avg_pool2d(noise, 3, stride=1, padding=1)
+    network = Smoothing(NetworkConfig(width=4, scales=1))
+    config = dataclasses.replace(CONFIG, guard=True)
+    snapshots = []
+    job = iterative_filling(0.5 + 0.1 * noise, network, config)
+    run(job, snapshots.append)
+    assert snapshots[-1].adapts is adapts
+    unguarded = dataclasses.replace(config, guard=False)
+    run(iterative_filling(0.5 + 0.1 * noise, network, unguarded), snapshots.append)
+    assert snapshots[-1].adapts
+
+
+def test_kept_means_are_those_of_the_noisy_image(noisy, small_weights):
+    config = dataclasses.replace(CONFIG, keep_means=True)
+    dark = 0.1 * noisy  # far from the 0.5 that an untrained network predicts
+    raw, kept = (fill(dark, small_weights, c) for c in (CONFIG, config))
+    off = [abs(float((result - dark).mean())) for result in (raw, kept)]
+    assert off[1] < 0.1 * off[0]
+    last = snapshots(dark, small_weights, config)[-1]
+    assert (last.ensemble == kept.numpy()).all()

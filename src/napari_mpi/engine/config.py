@@ -47,6 +47,14 @@ class FillingConfig:
     ensemble_of : {'hidden', 'all'}
         Predictions that enter the ensemble: of hidden pixels as in the paper, or of
         all, for networks that were pre-trained on all pixels of noisy input.
+    guard : bool
+        Leave the network as it is where the noise turns out to be correlated between
+        neighbours: hidden noise could then be predicted, and would be learnt. It is
+        found out from the first fill, so the weights must know how to fill.
+    keep_means : bool
+        Bring the local means of the result back to those of the noisy image, over
+        some 16 pixels: noise that averages to nothing leaves them right, so whatever
+        they differ by is the network's error.
     pixel_unshuffle : int
         Side of the blocks that are taken apart into sub-images before filling,
         1 to 8; 2 breaks noise that is correlated between neighbours.
@@ -63,7 +71,7 @@ class FillingConfig:
         0.30,
         "Mask ratio",
         "share of pixels hidden in each iteration",
-        min=0.0,
+        min=0.01,
         max=0.99,
         step=0.01,
     )
@@ -99,6 +107,12 @@ class FillingConfig:
     ensemble_of: EnsembleOf = described(
         "hidden", "Ensemble of", "predictions that enter the ensemble"
     )
+    guard: bool = described(
+        False, "Guard", "don't adapt where noise is correlated between neighbours"
+    )
+    keep_means: bool = described(
+        False, "Keep means", "bring local means back to those of the noisy image"
+    )
     pixel_unshuffle: int = described(
         1,
         "Pixel unshuffle",
@@ -117,6 +131,8 @@ class FillingConfig:
         require_number("learning rate", self.learning_rate, above=None, below=10)
         require_number("EMA decay", self.ema_decay, above=None, below=1)
         require_choice("ensemble start", self.ensemble_start, get_args(EnsembleStart))
+        require_choice("guard", self.guard, (True, False))
+        require_choice("keep means", self.keep_means, (True, False))
         require_choice("ensemble of", self.ensemble_of, get_args(EnsembleOf))
         require_whole("pixel unshuffle", self.pixel_unshuffle, at_least=1, at_most=8)
         require_whole("seed", self.seed, at_least=0, at_most=2**63 - 1)
@@ -224,6 +240,8 @@ def _ours() -> dict[str, FillingConfig]:
         ema_decay=0.99,
         ensemble_start="unbiased",
         ensemble_of="all",
+        guard=True,
+        keep_means=True,
     )
     return {
         "blind-fast": fast,
@@ -241,3 +259,6 @@ PRESETS: dict[str, FillingConfig] = {
 """Settings by name: noise and effort; all but 'blind' are the paper's (section 4)."""
 
 DEFAULT_PRESET = "blind-fast"
+
+GUARDED = "not adapted, since the noise is correlated between neighbours"
+"""What to tell where the guard has left the network as it is."""

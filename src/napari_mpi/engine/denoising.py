@@ -40,6 +40,8 @@ class DenoisingSnapshot:
         Iterations done on this plane, and to do.
     losses : tuple of float
         Masked losses since the snapshot before, in network units squared.
+    adapts : bool
+        Whether the network is being adapted to this plane.
     index : tuple
         Where ``image`` belongs in the result: ``result[index]``.
     image : NDArray
@@ -51,6 +53,7 @@ class DenoisingSnapshot:
     iteration: int
     iterations: int
     losses: tuple[float, ...]
+    adapts: bool
     index: Index
     image: Array = field(repr=False)
 
@@ -72,6 +75,8 @@ class DenoisingState:
         Number of the plane at work; its predecessors are done.
     iteration : int
         Iterations done on that plane.
+    adapted : bool
+        Whether the network was adapted to every plane so far.
     filling : FillingState, optional
         What filling that plane needs to go on, on the CPU once the job is closed.
     """
@@ -79,6 +84,7 @@ class DenoisingState:
     result: Array | None = field(default=None, repr=False)
     plane: int = 0
     iteration: int = 0
+    adapted: bool = True
     filling: FillingState | None = field(default=None, repr=False)
 
 
@@ -209,8 +215,17 @@ def provenance(
         "torch": torch.__version__,
     }
     if state is not None:
-        made["reached"] = {"plane": state.plane, "iteration": state.iteration}
+        made["reached"] = reached(state)
     return made
+
+
+def reached(state: DenoisingState) -> dict[str, Any]:
+    """Return how far a result has come, as JSON values."""
+    return {
+        "plane": state.plane,
+        "iteration": state.iteration,
+        "adapted": state.adapted,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +309,7 @@ def _denoise_plane(work: _Work, place: _Place) -> Iterator[DenoisingSnapshot]:
             plane.flags.writeable = False
             state.result[place.index] = plane
             state.iteration = filling.iteration
+            state.adapted = state.adapted and filling.adapts
             yield _snapshot(place, filling, plane)
 
 
@@ -306,6 +322,7 @@ def _snapshot(
         filling.iteration,
         filling.iterations,
         filling.losses,
+        filling.adapts,
         place.index,
         plane,
     )

@@ -16,9 +16,17 @@ from napari_mpi.engine.errors import ConfigError, DivergenceError
 from napari_mpi.engine.jobs import Job
 from napari_mpi.engine.masks import random_masks
 from napari_mpi.engine.networks import FillingNetwork
+from napari_mpi.engine.noise import neighbour_correlation, smoothed
 
 SNAPSHOT_INTERVAL = 0.1
 """Seconds between snapshots: a cancel is seen within 0.2 s, or after one iteration."""
+
+
+CORRELATED = 0.4
+"""Correlation between neighbours from which on the guard takes noise for correlated.
+
+What a first fill leaves of weak, independent noise is partly structure: 0.28 at most
+(Baboon, sigma 5); of WideField_BPAE_G it is 0.53 (`benchmarks/correlation.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,9 @@ class FillingSnapshot:
         Iterations to do.
     losses : tuple of float
         Masked loss of every iteration since the snapshot before.
+    adapts : bool
+        Whether the network is adapted; not with a learning rate of 0, and not where
+        the guard found correlated noise.
     ensemble : NDArray
         Shape (N, C, Y, X), float32, a read-only copy of the denoised image so far.
     """
@@ -40,6 +51,7 @@ class FillingSnapshot:
     iteration: int
     iterations: int
     losses: tuple[float, ...]
+    adapts: bool
     ensemble: NDArray[np.float32] = field(repr=False)
 
 
@@ -63,6 +75,7 @@ class FillingState:
         self, noisy: Tensor, network: FillingNetwork, config: FillingConfig
     ) -> None:
         self.iteration = 0
+        self.adapts = config.learning_rate > 0
         self.network = network
         self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
         self.rng = torch.Generator(noisy.device).manual_seed(config.seed)
@@ -145,9 +158,16 @@ def iterative_filling(
         losses.append(loss)
         now = time.monotonic()
         if now - reported >= snapshot_interval or state.iteration == config.iterations:
-            yield _snapshot(state, config, losses)
+            yield _snapshot(state, noisy, config, losses)
             losses, reported = [], time.monotonic()
-    return state.ensemble
+    return _result(state, noisy, config)
+
+
+def _result(state: FillingState, noisy: Tensor, config: FillingConfig) -> Tensor:
+    """Return what the ensemble amounts to."""
+    if not config.keep_means:
+        return state.ensemble
+    return state.ensemble + smoothed(noisy - state.ensemble)
 
 
 def _drawn(
@@ -179,12 +199,14 @@ def _adapt(
     state: FillingState, noisy: Tensor, masked: Tensor, config: FillingConfig
 ) -> tuple[Tensor, Tensor]:
     """One optimiser step; returns the prediction before it, and its masked loss."""
-    adapts = config.learning_rate > 0
-    with torch.set_grad_enabled(adapts):
+    with torch.set_grad_enabled(state.adapts):
         filled = _fill(state.network, noisy, masked, config.pixel_unshuffle)
         # The mean runs over all entries, hidden or not, as in the authors' loss.
         loss = (filled - noisy).masked_fill(~masked, 0).square().mean()
-    if adapts:
+    if config.guard and state.adapts and state.iteration == 0:
+        left = noisy - filled.detach()
+        state.adapts = neighbour_correlation(left, config.pixel_unshuffle) < CORRELATED
+    if state.adapts:
         state.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         state.optimizer.step()
@@ -240,7 +262,7 @@ def _move_ensemble(
 
 
 def _snapshot(
-    state: FillingState, config: FillingConfig, losses: list[Tensor]
+    state: FillingState, noisy: Tensor, config: FillingConfig, losses: list[Tensor]
 ) -> FillingSnapshot:
     values = torch.stack(losses).tolist()  # the one synchronisation with a GPU
     if not np.isfinite(values).all():
@@ -248,6 +270,8 @@ def _snapshot(
             f"the masked loss is no longer a number at iteration {state.iteration}:"
             f" lower the learning rate, which is {config.learning_rate:g}"
         )
-    ensemble = state.ensemble.to("cpu", copy=True).numpy()
+    ensemble = _result(state, noisy, config).to("cpu", copy=True).numpy()
     ensemble.flags.writeable = False
-    return FillingSnapshot(state.iteration, config.iterations, tuple(values), ensemble)
+    return FillingSnapshot(
+        state.iteration, config.iterations, tuple(values), state.adapts, ensemble
+    )

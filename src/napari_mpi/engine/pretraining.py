@@ -63,8 +63,8 @@ class Evaluation:
     psnr : float
         Mean over the crops, in dB, on the pixels that the loss is taken on.
     noisy, reconstruction, clean : NDArray
-        Shape (C, Y, X), float32, about 0..1: the crop of which most is hidden, as the
-        network gets it, as it fills it, and as it should be.
+        Shape (C, Y, X), float32, about 0..1: the crop with most contrast of those that
+        are well hidden, as the network gets it, as it fills it, and as it should be.
     masked : NDArray
         Shape (C or 1, Y, X), bool; True = hidden.
     """
@@ -421,7 +421,7 @@ class _Run:
         filled = torch.cat([self._fill(state.averaged, part) for part in parts])
         psnr = -float(crop_losses(filled, batch, state.config).mean())
         state.held_out.append((state.step, psnr))
-        shown = int(batch.masked.float().mean(dim=(1, 2, 3)).argmax())
+        shown = _telling_crop(batch)
         planes = (batch.noisy, batch.masked, filled, batch.clean)
         noisy, masked, made, clean = (plane[shown].cpu().numpy() for plane in planes)
         return Evaluation(state.step, psnr, noisy, masked, made, clean)
@@ -460,6 +460,13 @@ class _Clock:
 
     def steps_per_second(self, step: int) -> float:
         return (step - self.first_step) / self.elapsed()
+
+
+def _telling_crop(batch: Batch) -> int:
+    """Return the number of the crop to look at: hidden, and not empty."""
+    hidden = batch.masked.float().mean(dim=(1, 2, 3))
+    contrast = batch.clean.std(dim=(1, 2, 3))
+    return int((contrast * (hidden >= hidden.median())).argmax())
 
 
 def _part(batch: Batch, number: int) -> Batch:

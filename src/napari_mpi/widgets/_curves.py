@@ -6,7 +6,7 @@ import numpy as np
 
 from napari_mpi.widgets._live_plot import LivePlot
 
-_POINTS = 400  # of the training curve: more than the dock has pixels
+_POINTS = 60  # of the training curve: single losses scatter with the crops drawn
 
 
 class LossCurve(LivePlot):

@@ -11,6 +11,7 @@ from napari.utils import progress
 from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
 
+from napari_mpi.engine.config import GUARDED
 from napari_mpi.engine.errors import EngineError
 from napari_mpi.widgets._denoise_job import (
     Finished,
@@ -207,11 +208,16 @@ class DenoiseRun:
             parts.append(self._quality)
         elif psnr is not None:
             parts.append(f"{psnr:.2f} dB")
+        if self._is_guarded(snapshot):
+            parts.append(GUARDED)
         if self._prepared is not None:
             parts.append(self._prepared.device)
         return " · ".join(parts)
 
     # -- its parts ---------------------------------------------------------------
+
+    def _is_guarded(self, snapshot: Any) -> bool:
+        return not snapshot.adapts and self.request.config.learning_rate > 0
 
     @property
     def _total(self) -> int:
@@ -278,8 +284,14 @@ class DenoiseRun:
         # A copy: going on changes the state's own on the worker's thread.
         layer.data = self._state.result.copy()
         assert self._prepared is not None
-        reached = {"plane": self._state.plane, "iteration": self._state.iteration}
-        made = {**self._prepared.made, "reached": reached, "ended": self.ending.value}
+        # Loaded by now: the result came from it.
+        from napari_mpi.engine.denoising import reached
+
+        made = {
+            **self._prepared.made,
+            "reached": reached(self._state),
+            "ended": self.ending.value,
+        }
         layer.metadata = {**layer.metadata, "napari-mpi": made}
 
     def _restore_kept(self) -> None:

@@ -83,7 +83,7 @@ class LivePlot(QWidget):
             return
         theme = get_theme(self._viewer.theme)
         text = theme.text.as_hex()
-        colours = (theme.current.as_hex(), theme.highlight.as_hex())
+        colours = (theme.current.as_hex(), theme.warning.as_hex())
         self._plot.setBackground(theme.background.as_hex())
         for line, colour in zip(self._lines, colours, strict=False):
             line.setPen(colour, width=2)

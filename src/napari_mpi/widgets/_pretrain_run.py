@@ -172,13 +172,19 @@ class PretrainRun:
                 picture,
                 name=f"{self.name}: input | filled | truth",
                 rgb=picture.ndim == 3,
-                contrast_limits=(0, 1),
+                contrast_limits=(0, _brightest(picture)),
             )
         elif self._preview_is_there():
             self.preview.data = picture
 
     def _preview_is_there(self) -> bool:
         return self.preview is not None and self.preview in self._viewer.layers
+
+
+def _brightest(picture: NDArray[np.float32]) -> float:
+    """Return what is to look white: the brightest of the truth, on the right."""
+    truth = picture[:, -(picture.shape[1] // 3) :]
+    return max(float(truth.max()), 0.1)
 
 
 def side_by_side(evaluation: Any) -> NDArray[np.float32]:
