@@ -2,7 +2,8 @@
 
 Starts: our network at random, with the shipped weights, and the paper's network with
 its authors' weights. Images: 192 x 192 from the middle of each of the subset below.
-"Fills" means no adaptation: the same masks and ensemble, and no gradient.
+"Fills" means no adaptation: the same masks and ensemble, and no gradient; "unmasked"
+one pass that hides nothing.
 
 Every method is timed on the same machine, images interleaved, so that the seconds of
 one table may be compared with each other and with nothing else.
@@ -130,6 +131,9 @@ def rows(case: Case, starts: tuple[str, ...]) -> Iterator[dict[str, object]]:
         adapting = effective_config(config, ImageAxes(case.axes, case.noisy.shape),
                                     weights)  # fmt: skip
         filling = dataclasses.replace(adapting, learning_rate=0.0, iterations=FILLS)
+        if start == "shipped":  # the only ones trained to see all pixels
+            whole = dataclasses.replace(filling, mask_ratio=0.0, iterations=1)
+            yield from measured(case, start, weights, whole, (1,), "unmasked")
         yield from measured(case, start, weights, filling, (FILLS,), "fills")
         yield from measured(case, start, weights, adapting, READ_AT)
 
@@ -211,7 +215,7 @@ def print_table(path: Path) -> None:
             (r["group"], r["image"], r["start"], r["iterations"]): r
             for r in csv.DictReader(file)
         }
-    columns = ["fills", *map(str, READ_AT)]
+    columns = ["unmasked", "fills", *map(str, READ_AT)]
     print("| image | start |", " | ".join(columns), "| seconds for 100 |")
     print("| --- " * (len(columns) + 3) + "|")
     for group, image in dict.fromkeys((key[0], key[1]) for key in found):

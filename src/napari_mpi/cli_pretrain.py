@@ -29,7 +29,7 @@ from napari_mpi.engine.registry import (
 )
 
 if TYPE_CHECKING:
-    from napari_mpi.engine.pretraining import PretrainingSnapshot
+    from napari_mpi.engine.pretraining_run import PretrainingSnapshot
     from napari_mpi.engine.pretraining_state import PretrainingState
     from napari_mpi.engine.training_images import TrainingImages
 

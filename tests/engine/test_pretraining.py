@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_mpi.engine import pretraining, whole_files
+from napari_mpi.engine import corruption, pretraining_run, whole_files
 from napari_mpi.engine.config import NetworkConfig
 from napari_mpi.engine.errors import (
     ConfigError,
@@ -20,7 +20,8 @@ from napari_mpi.engine.errors import (
     WeightsError,
 )
 from napari_mpi.engine.jobs import run
-from napari_mpi.engine.pretraining import learning_rate, pretrain
+from napari_mpi.engine.pretraining import pretrain
+from napari_mpi.engine.pretraining_run import learning_rate
 from napari_mpi.engine.pretraining_state import read_checkpoint, start_pretraining
 from napari_mpi.engine.recipes import PretrainingConfig
 from napari_mpi.engine.training_images import read_training_images
@@ -172,7 +173,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_goes_on(
 
 @pytest.mark.parametrize("poison", [math.nan, math.inf])
 def test_divergence_goes_back_to_the_last_good_state(images, monkeypatch, poison):
-    true_losses = pretraining.crop_losses
+    true_losses = pretraining_run.crop_losses
     calls = itertools.count()
     state = start_pretraining(NETWORK, CONFIG)
 
@@ -182,7 +183,7 @@ def test_divergence_goes_back_to_the_last_good_state(images, monkeypatch, poison
 
     stop_after(images, 4, state, checkpoint_interval=0)
     good = {name: value.clone() for name, value in state.network.state_dict().items()}
-    monkeypatch.setattr(pretraining, "crop_losses", losses)
+    monkeypatch.setattr(pretraining_run, "crop_losses", losses)
     with pytest.raises(DivergenceError, match="iteration 4 is kept; lower the learn"):
         losses_of(images, state=state, snapshot_interval=0)
     assert state.step == 4
@@ -191,14 +192,14 @@ def test_divergence_goes_back_to_the_last_good_state(images, monkeypatch, poison
 
 
 def test_a_loss_that_climbs_is_divergence_too(images, monkeypatch):
-    true_losses = pretraining.crop_losses
+    true_losses = pretraining_run.crop_losses
     state = start_pretraining(NETWORK, dataclasses.replace(CONFIG, iterations=400))
 
     def climbing(filled, batch, config):
         worse = 30 if state.step > 120 else 0
         return true_losses(filled, batch, config) + worse
 
-    monkeypatch.setattr(pretraining, "crop_losses", climbing)
+    monkeypatch.setattr(pretraining_run, "crop_losses", climbing)
     with pytest.raises(DivergenceError):
         losses_of(images, state.config, state=state)
 
@@ -208,11 +209,11 @@ def test_hidden_loss_looks_at_hidden_pixels_only():
     masked = torch.zeros(2, 1, 8, 8, dtype=torch.bool)
     masked[:, :, :2] = True
     filled = torch.where(masked, 0.1, 5.0)
-    batch = pretraining.Batch(clean, clean, masked)
+    batch = corruption.Batch(clean, clean, masked)
     hidden = dataclasses.replace(CONFIG, loss_on="hidden")
-    losses = pretraining.crop_losses(filled, batch, hidden)
+    losses = pretraining_run.crop_losses(filled, batch, hidden)
     assert losses.tolist() == pytest.approx([-20, -20], abs=1e-3)  # 10 log10 of 0.01
-    everywhere = pretraining.crop_losses(filled, batch, CONFIG)
+    everywhere = pretraining_run.crop_losses(filled, batch, CONFIG)
     assert (everywhere > 10).all()
 
 
@@ -230,8 +231,8 @@ def test_the_learning_rate_rises_then_follows_a_cosine():
 
 def test_evaluations_see_the_held_out_crops_and_change_nothing(images, monkeypatch):
     plain, _ = losses_of(images)
-    monkeypatch.setattr(pretraining, "EVALUATION_INTERVAL", 0.0)
-    monkeypatch.setattr(pretraining._Clock, "evaluated", lambda *_: None)
+    monkeypatch.setattr(pretraining_run, "EVALUATION_INTERVAL", 0.0)
+    monkeypatch.setattr(pretraining_run.Clock, "evaluated", lambda *_: None)
     looks = []
     job = pretrain(images, NETWORK, CONFIG, device="cpu", snapshot_interval=0)
     run(job, lambda snapshot: looks.append((snapshot.losses, snapshot.evaluation)))
@@ -271,7 +272,7 @@ def test_a_full_memory_is_told_with_the_way_out(images, monkeypatch):
     def step(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")
 
-    monkeypatch.setattr(pretraining._Run, "_step", step)
+    monkeypatch.setattr(pretraining_run.PretrainingRun, "_step", step)
     with pytest.raises(OutOfMemory, match="lower the batch size"):
         losses_of(images)
 

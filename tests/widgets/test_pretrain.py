@@ -8,7 +8,7 @@ import pytest
 from napari.utils import progress
 from napari.utils.notifications import notification_manager
 
-from napari_mpi.engine import pretraining
+from napari_mpi.engine import pretraining, pretraining_run
 from napari_mpi.engine.registry import data_folder, weights_names
 from napari_mpi.engine.weights import load_weights
 from napari_mpi.widgets.denoise import DenoiseWidget
@@ -51,13 +51,13 @@ def gate(monkeypatch):
     """Return a gate that holds every step until it is opened (open at first)."""
     gate = threading.Event()
     gate.set()
-    true_step = pretraining._Run._step
+    true_step = pretraining_run.PretrainingRun._step
 
     def wait(*arguments):
         assert gate.wait(30)
         return true_step(*arguments)
 
-    monkeypatch.setattr(pretraining._Run, "_step", wait)
+    monkeypatch.setattr(pretraining_run.PretrainingRun, "_step", wait)
     monkeypatch.setattr(pretraining, "SNAPSHOT_INTERVAL", 0.0)
     return gate
 
@@ -209,7 +209,7 @@ def test_a_full_gpu_is_told_and_ends_the_run(widget, qtbot, monkeypatch):
     def step(*_):
         raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
-    monkeypatch.setattr(pretraining._Run, "_step", step)
+    monkeypatch.setattr(pretraining_run.PretrainingRun, "_step", step)
     widget.start_button.click()
     assert wait_for_end(widget, qtbot).ending.value == "failed"
     assert any("not enough memory for 2 crops" in text for text in texts())

@@ -56,7 +56,7 @@ def batches(
     seed: int,
     first: int,
     rank: int = 0,
-    workers: int = 2,
+    workers: int = 4,
     ahead: int = 8,
 ) -> Iterator[tuple[Crops, int]]:
     """Yield the crops of step ``first``, ``first + 1``, ... and a seed for the rest.
