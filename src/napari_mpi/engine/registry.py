@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,9 @@ from napari_mpi.engine.errors import WeightsError
 
 RANDOM_START = "none"
 """Name of the weights that know nothing: a random start."""
+
+SUFFIXES = (".safetensors", ".pth", ".pt")
+"""Of the files that weights can be read from: ours, and checkpoints of the authors."""
 
 DEFAULT_WEIGHTS = "auto"
 """Name of the shipped weights that fit the image, grey or colour."""
@@ -116,12 +118,17 @@ def own_weights_path(name: str) -> Path:
         return Path(name)
     if name in (DEFAULT_WEIGHTS, RANDOM_START, *SHIPPED, *PUBLISHED):
         raise WeightsError(f"the name {name!r} is taken: choose another")
-    if not re.fullmatch(r"[\w][\w .+-]*", name):
+    if not fits_a_file(name):
         raise WeightsError(
-            f"{name!r} cannot be the name of weights: use letters, digits, '-', '.'"
-            " and '_'"
+            f"{name!r} cannot be the name of weights: use letters, digits, '-' and '_'"
         )
     return data_folder() / f"{name}.safetensors"
+
+
+def fits_a_file(name: str) -> bool:
+    """Whether a name can be a file's, and is not taken for a path when loaded."""
+    plain = bool(name) and not name.startswith(".") and "\0" not in name
+    return plain and Path(name).name == name and Path(name).suffix not in SUFFIXES
 
 
 def checkpoint_path(weights_path: Path) -> Path:

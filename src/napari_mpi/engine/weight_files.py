@@ -20,7 +20,6 @@ from napari_mpi.engine.networks import FillingNetwork, initialise
 from napari_mpi.engine.registry import RANDOM_START
 from napari_mpi.engine.whole_files import whole_file
 
-SUFFIXES = (".safetensors", ".pth", ".pt")
 _FORMAT = "napari-mpi weights 1"
 
 

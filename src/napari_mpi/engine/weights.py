@@ -9,14 +9,15 @@ from napari_mpi.engine.registry import (
     PUBLISHED,
     RANDOM_START,
     SHIPPED,
+    SUFFIXES,
     PublishedWeights,
     data_folder,
+    fits_a_file,
     fitting_name,
     shipped_path,
     weights_names,
 )
 from napari_mpi.engine.weight_files import (
-    SUFFIXES,
     Weights,
     first_line,
     random_weights,
@@ -137,7 +138,7 @@ def import_weights(path: Path, *, name: str | None = None) -> Weights:
             )
     kept = dataclasses.replace(weights, name=name or path.stem)
     target = data_folder() / f"{kept.name}.safetensors"
-    if kept.name in weights_names() or not _fits_a_file(kept.name):
+    if kept.name in weights_names() or not fits_a_file(kept.name):
         raise WeightsError(
             f"the name {kept.name!r} is taken or unusable: choose another with --name"
         )
@@ -151,9 +152,3 @@ def _not_fetched(entry: PublishedWeights, reason: str) -> WeightsError:
         f" elsewhere and put it at {entry.path}, or run 'napari-mpi weights import"
         " FILE'"
     )
-
-
-def _fits_a_file(name: str) -> bool:
-    """Whether a name can be a file's, and is not taken for a path when loaded."""
-    plain = bool(name) and not name.startswith(".") and "\0" not in name
-    return plain and Path(name).name == name and Path(name).suffix not in SUFFIXES

@@ -45,7 +45,7 @@ class PretrainForm(QWidget):
         if not self.name.value.strip():
             return "give the weights a name"
         try:
-            path = own_weights_path(self.name.value.strip())
+            path = self._weights_path()
             if not checkpoint_path(path).exists():
                 require_new(path)
         except EngineError as error:
@@ -56,10 +56,14 @@ class PretrainForm(QWidget):
     def can_resume(self) -> bool:
         """Whether there is a checkpoint of this name to go on from."""
         try:
-            path = own_weights_path(self.name.value.strip())
+            path = self._weights_path()
         except EngineError:
             return False
         return self._folder_is_chosen() and checkpoint_path(path).exists()
+
+    def _weights_path(self) -> Path:
+        """Return the file of the name, which must not be a path here."""
+        return own_weights_path(self.name.value.strip().removesuffix(".safetensors"))
 
     def request(self, *, resume: bool) -> PretrainRequest:
         """Return what was chosen.
@@ -69,7 +73,7 @@ class PretrainForm(QWidget):
         EngineError
             If a setting is outside its range, or the name is taken.
         """
-        path = own_weights_path(self.name.value.strip())
+        path = self._weights_path()
         if not resume:
             require_new(path)
         chosen = RECIPES[self.recipe.value]
