@@ -91,4 +91,5 @@ class LivePlot(QWidget):
             self._plot.getAxis(side).setPen(text)
             self._plot.getAxis(side).setTextPen(text)
         if len(self._names) > 1:
-            self._legend.setLabelTextColor(text)
+            for _, label in self._legend.items:
+                label.setText(label.text, color=text)
