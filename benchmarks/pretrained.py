@@ -9,6 +9,7 @@ Every method is timed on the same machine, images interleaved, so that the secon
 one table may be compared with each other and with nothing else.
 
 Usage: python benchmarks/pretrained.py [--csv FILE] [--starts random shipped authors]
+                                       [--groups fmd w2s ...] [--side 512]
        python benchmarks/pretrained.py --table FILE
 """
 
@@ -63,6 +64,8 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, default=Path("pretrained.csv"))
     parser.add_argument("--starts", nargs="+", choices=STARTS, default=STARTS)
     parser.add_argument("--table", type=Path, help="print this file as a table")
+    parser.add_argument("--side", type=int, default=SIDE, help="of the crops")
+    parser.add_argument("--groups", nargs="+", help="of the images (default: all)")
     options = parser.parse_args()
     if options.table is not None:
         print_table(options.table)
@@ -71,7 +74,9 @@ def main() -> None:
         writer = csv.DictWriter(file, fieldnames=FIELDS)
         if file.tell() == 0:
             writer.writeheader()
-        for case in cases():
+        for case in cases(options.side):
+            if options.groups and case.group not in options.groups:
+                continue
             for row in rows(case, options.starts):
                 writer.writerow(row)
                 file.flush()
@@ -81,44 +86,48 @@ def main() -> None:
 FIELDS = ("group", "image", "start", "iterations", "psnr", "ssim", "seconds")
 
 
-def cases() -> Iterator[Case]:
+def cases(side: int = SIDE) -> Iterator[Case]:
     """Yield the subset: Gaussian noise on photographs, then what instruments gave."""
     for grey in (True, False):
         for name in CSET:
-            yield photograph(name, grey=grey)
+            yield photograph(name, grey=grey, side=side)
     for path in sorted((DATA / "fmd" / "raw").iterdir()):
         clean = read_image(DATA / "fmd" / "gt" / path.name).array
-        yield middle("fmd", path.stem, read_image(path).array, clean)
+        yield middle("fmd", path.stem, read_image(path).array, clean, side)
     for channel in range(3):
         noisy, clean = (
             read_image(DATA / "w2s" / f"{kind}_081_{channel}.tif").array
             for kind in ("input_avg1", "target_avg400")
         )
-        yield middle("w2s", f"081_{channel}", noisy, clean)
+        yield middle("w2s", f"081_{channel}", noisy, clean, side)
     oct_folder = DATA / "medical" / "oct"
     noisy, clean = (
         read_image(oct_folder / f"1_{kind}.tif").array for kind in ("test", "average")
     )
-    yield middle("oct", "1", noisy, clean)
+    yield middle("oct", "1", noisy, clean, side)
 
 
-def photograph(name: str, *, grey: bool) -> Case:
+def photograph(name: str, *, grey: bool, side: int = SIDE) -> Case:
     """Return a photograph with Gaussian noise, unclipped as in the paper."""
     clean = read_image(DATA / "cset9" / f"{name}.png").array[..., :3]
     if grey:
         clean = np.rint(clean @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
-    case = middle("cset9 grey" if grey else "cset9 colour", name, clean, clean)
+    case = middle("cset9 grey" if grey else "cset9 colour", name, clean, clean, side)
     noise = np.random.default_rng(SEED).normal(0, SIGMA, case.clean.shape)
     return dataclasses.replace(case, noisy=(case.clean + noise).astype(np.float32))
 
 
 def middle(
-    group: str, name: str, noisy: NDArray[np.generic], clean: NDArray[np.generic]
+    group: str,
+    name: str,
+    noisy: NDArray[np.generic],
+    clean: NDArray[np.generic],
+    side: int,
 ) -> Case:
     """Cut the middle out of both."""
     noisy, clean = np.squeeze(noisy), np.squeeze(clean)
-    top, left = ((side - SIDE) // 2 for side in clean.shape[:2])
-    inside = (slice(max(top, 0), max(top, 0) + SIDE), slice(left, left + SIDE))
+    top, left = (max(0, (size - side) // 2) for size in clean.shape[:2])
+    inside = (slice(top, top + side), slice(left, left + side))
     axes = "YXS" if clean.ndim == 3 else "YX"
     return Case(group, name, noisy[inside], clean[inside], axes)
 
@@ -209,26 +218,46 @@ def row(
 
 
 def print_table(path: Path) -> None:
-    """Print the file as a table in Markdown: PSNR / SSIM, seconds below."""
+    """Print the file as two tables in Markdown: means of the groups, every image."""
     with path.open(newline="") as file:
-        found = {
-            (r["group"], r["image"], r["start"], r["iterations"]): r
-            for r in csv.DictReader(file)
-        }
+        entries = list(csv.DictReader(file))
+    by_group: dict[str, Table] = {}
+    by_image: dict[str, Table] = {}
+    for entry in entries:
+        key = (entry["start"], entry["iterations"])
+        group, image = entry["group"], f"{entry['group']} {entry['image']}"
+        by_group.setdefault(group, {}).setdefault(key, []).append(entry)
+        by_image.setdefault(image, {}).setdefault(key, []).append(entry)
+    print_rows("mean of", by_group)
+    print()
+    print_rows("image", by_image)
+
+
+Table = dict[tuple[str, str], list[dict[str, str]]]
+
+
+def print_rows(title: str, tables: dict[str, Table]) -> None:
+    """Print PSNR / SSIM of every start and number of iterations."""
     columns = ["unmasked", "fills", *map(str, READ_AT)]
-    print("| image | start |", " | ".join(columns), "| seconds for 100 |")
+    print(f"| {title} | start |", " | ".join(columns), "| seconds for 100 |")
     print("| --- " * (len(columns) + 3) + "|")
-    for group, image in dict.fromkeys((key[0], key[1]) for key in found):
-        noisy = found[group, image, "noisy", "0"]
-        print(f"| {group} {image} | noisy | {_cell(noisy)} |" + " |" * len(columns))
+    for name, table in tables.items():
+        noisy = _cell(table["noisy", "0"])
+        print(f"| {name} | noisy | {noisy} |" + " |" * len(columns))
         for start in STARTS:
-            cells = [_cell(found.get((group, image, start, at))) for at in columns]
-            at_100 = found.get((group, image, start, "100"), {}).get("seconds", "")
-            print(f"| | {start} |", " | ".join(cells), f"| {at_100} |")
+            cells = [_cell(table.get((start, at), [])) for at in columns]
+            seconds = [float(e["seconds"]) for e in table.get((start, "100"), [])]
+            last = f"{sum(seconds) / len(seconds):.1f}" if seconds else ""
+            print(f"| | {start} |", " | ".join(cells), f"| {last} |")
 
 
-def _cell(entry: dict[str, str] | None) -> str:
-    return "" if entry is None else f"{entry['psnr']} / {entry['ssim']}"
+def _cell(entries: list[dict[str, str]]) -> str:
+    if not entries:
+        return ""
+    psnr, ssim = (
+        sum(float(e[of]) for e in entries) / len(entries) for of in ("psnr", "ssim")
+    )
+    return f"{psnr:.2f} / {ssim:.3f}"
 
 
 if __name__ == "__main__":
