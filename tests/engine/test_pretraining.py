@@ -306,3 +306,26 @@ def test_cuda_learns_too(images, precision):
     job = pretrain(images, NETWORK, config, device="cuda")
     run(job, lambda snapshot: losses.extend(snapshot.losses))
     assert np.mean(losses[-10:]) < np.mean(losses[:5]) - 3
+
+
+def test_a_pause_slows_nothing_that_is_told(images, monkeypatch):
+    class Watch:
+        """Advances by a second whenever it is looked at."""
+
+        now = 0.0
+
+        def monotonic(self):
+            self.now += 1
+            return self.now
+
+    watch = Watch()
+    monkeypatch.setattr(pretraining_run, "time", watch)
+    state = start_pretraining(NETWORK, CONFIG)
+    job = pretrain(
+        images, NETWORK, CONFIG, device="cpu", state=state, snapshot_interval=0
+    )
+    with closing(job):
+        next(job)
+        watch.now += 1_000_000
+        assert next(job).seconds_left < 10_000
+    assert state.seconds < 10_000

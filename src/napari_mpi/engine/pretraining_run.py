@@ -153,7 +153,10 @@ class PretrainingRun:
                 self.pending.append(self._step(batch, seed))
                 state.step += 1
                 if clock.is_due(snapshot_interval) or state.is_complete:
-                    yield self._report(clock)
+                    snapshot = self._report(clock)
+                    told = time.monotonic()
+                    yield snapshot
+                    clock.leave_out(time.monotonic() - told)  # a pause, perhaps
 
     def _step(self, crops: NDArray[np.float32], seed: int) -> Tensor:
         """Take one step; returns loss and norm of the gradient."""
@@ -289,6 +292,11 @@ class Clock:
         now = time.monotonic()
         passed, self.reported = now - self.reported, now
         return passed
+
+    def leave_out(self, seconds: float) -> None:
+        """Count as if this time had not passed: nothing was done in it."""
+        self.started += seconds
+        self.reported += seconds
 
     def evaluation_is_due(self) -> bool:
         return time.monotonic() >= self.next_evaluation
