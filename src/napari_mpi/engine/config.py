@@ -234,7 +234,7 @@ def _paper(
 def _ours() -> dict[str, FillingConfig]:
     """Return the settings for weights that have seen noise of many kinds."""
     fast = FillingConfig(
-        mask_ratio=0.10,
+        mask_ratio=0.20,
         learning_rate=3e-5,
         iterations=25,
         ema_decay=0.99,
