@@ -40,7 +40,7 @@ CANDIDATES = {
 # The rates that each kind of network is usually trained and adapted with.
 RATES = {"skip": (2e-3, 2e-3), "residual": (1e-3, 3e-5)}
 IMAGES = ("House", "kodim03")
-ITERATIONS, ROUNDS = 50, 7
+ITERATIONS, MASK_RATIO, ROUNDS = 50, 0.10, 7
 
 
 def main() -> None:
@@ -108,9 +108,15 @@ def filled_psnr(weights: Weights) -> tuple[float, float]:
     rate = RATES[weights.network.architecture][1]
     # Unguarded: what 120 steps leave of an image is as much structure as noise.
     adapting = preset(
-        "blind-full", iterations=ITERATIONS, learning_rate=rate, guard=False
+        "blind-full",
+        iterations=ITERATIONS,
+        mask_ratio=MASK_RATIO,
+        learning_rate=rate,
+        guard=False,
     )
-    fills = preset("blind-full", iterations=pretrained.FILLS, learning_rate=0.0)
+    fills = dataclasses.replace(
+        adapting, iterations=pretrained.FILLS, learning_rate=0.0
+    )
     means = []
     for config in (fills, adapting):
         values = []
