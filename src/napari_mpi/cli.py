@@ -5,16 +5,15 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from napari_mpi import __version__
 from napari_mpi.cli_pretrain import add_pretrain
+from napari_mpi.cli_settings import add_settings, say, say_nothing
 from napari_mpi.engine.config import (
     DEFAULT_PRESET,
     GUARDED,
     PRESETS,
-    EnsembleOf,
-    EnsembleStart,
     FillingConfig,
     preset,
 )
@@ -34,10 +33,6 @@ if TYPE_CHECKING:
     from napari_mpi.engine.image_io import ImageFile
     from napari_mpi.engine.weights import Weights
 
-_CHOICES = {
-    "ensemble_start": get_args(EnsembleStart),
-    "ensemble_of": get_args(EnsembleOf),
-}
 DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 _EPILOG = """\
 exit status: 0 done, 1 failed (one sentence on stderr says why), 2 wrong usage,
@@ -93,29 +88,29 @@ def _denoise(options: argparse.Namespace) -> None:
     device = resolve_device(options.device)
     weights = load_weights(options.weights, seed=config.seed, colour=layout.is_colour)
     config = denoising.effective_config(config, layout, weights)
-    say = _say if not options.quiet else _say_nothing
-    say(
+    tell = say_nothing if options.quiet else say
+    tell(
         f"image    {options.input}, {image.array.dtype} {image.array.shape}, axes"
         f" {axes}"
     )
     if image.series > 1:
-        say(f"note     the file has {image.series} series: only the first is denoised")
-    say(f"device   {describe_device(device)}")
-    _say_notices(say, weights, fallback_notice(options.device, device))
+        tell(f"note     the file has {image.series} series: only the first is denoised")
+    tell(f"device   {describe_device(device)}")
+    _say_notices(tell, weights, fallback_notice(options.device, device))
     state = denoising.DenoisingState()
     job = denoising.denoise(
         image.array, axes, weights=weights, config=config, device=device, state=state
     )
     result = _with_progress(job, quiet=options.quiet)
     if config.learning_rate and not state.adapted:
-        say(f"note     {GUARDED}")
+        tell(f"note     {GUARDED}")
     made = denoising.provenance(config, weights, device, axes, state)
     image_io.write_image(
         options.output,
         image_io.ImageFile(result, axes, image.metadata),
         provenance=made,
     )
-    say(f"written  {options.output}")
+    tell(f"written  {options.output}")
     if reference is not None:
         _report_quality(image.array, result, reference, layout)
 
@@ -227,23 +222,15 @@ def _with_progress(job: Any, *, quiet: bool) -> Any:
         return run(job, show)
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-def _say_nothing(line: str) -> None:
-    pass
-
-
 def _say_notices(
-    say: Callable[[str], None], weights: "Weights", fallback: str | None
+    tell: Callable[[str], None], weights: "Weights", fallback: str | None
 ) -> None:
     if fallback:
-        say(f"note     {fallback}")
+        tell(f"note     {fallback}")
     if weights.name == RANDOM_START:
-        say("note     the weights 'none' start at random: slower and less sharp than")
-        say("         pre-trained ones, see 'napari-mpi weights list'")
-    say(f"weights  {weights.name}")
+        tell("note     the weights 'none' start at random: slower and less sharp than")
+        tell("         pre-trained ones, see 'napari-mpi weights list'")
+    tell(f"weights  {weights.name}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -312,33 +299,11 @@ def _add_denoise(commands: Any) -> None:
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="print no progress and no notes"
     )
-    _add_settings(
-        parser.add_argument_group("settings of the preset that can be changed")
+    add_settings(
+        parser.add_argument_group("settings of the preset that can be changed"),
+        fields(FillingConfig),
     )
     parser.set_defaults(command=_denoise)
-
-
-def _add_settings(group: Any) -> None:
-    """Add one option per field of the config; None leaves the preset's value."""
-    for field in fields(FillingConfig):
-        flag = f"--{field.name.replace('_', '-')}"
-        text = field.metadata["help"]
-        if field.type in (bool, "bool"):
-            group.add_argument(
-                flag, action=argparse.BooleanOptionalAction, default=None, help=text
-            )
-        elif field.name in _CHOICES:
-            group.add_argument(
-                flag, choices=_CHOICES[field.name], default=None, help=text
-            )
-        else:
-            group.add_argument(
-                flag,
-                type=type(field.default),
-                default=None,
-                metavar="N" if isinstance(field.default, int) else "P",
-                help=text,
-            )
 
 
 def _whole(text: str) -> int:

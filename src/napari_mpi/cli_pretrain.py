@@ -7,17 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
+from napari_mpi.cli_settings import add_settings, say, say_nothing
 from napari_mpi.engine.config import NetworkConfig
 from napari_mpi.engine.errors import ConfigError, DivergenceError
 from napari_mpi.engine.recipes import (
     DEFAULT_RECIPE,
     NETWORK_SETTINGS,
     RECIPES,
-    InputNoise,
-    LossOn,
-    Precision,
     PretrainingConfig,
     Recipe,
     recipe,
@@ -33,11 +31,6 @@ if TYPE_CHECKING:
     from napari_mpi.engine.pretraining_state import PretrainingState
     from napari_mpi.engine.training_images import TrainingImages
 
-_CHOICES = {
-    "input_noise": get_args(InputNoise),
-    "loss_on": get_args(LossOn),
-    "precision": get_args(Precision),
-}
 _SHOWN_LEFT_OUT = 10
 
 
@@ -86,34 +79,12 @@ def add_pretrain(commands: Any) -> None:
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="print no progress and no notes"
     )
-    _add_settings(
-        parser.add_argument_group("settings of the recipe that can be changed")
+    network = (f for f in fields(NetworkConfig) if f.name in NETWORK_SETTINGS)
+    add_settings(
+        parser.add_argument_group("settings of the recipe that can be changed"),
+        (*network, *fields(PretrainingConfig)),
     )
     parser.set_defaults(command=_pretrain)
-
-
-def _add_settings(group: Any) -> None:
-    """Add one option per setting; None leaves the recipe's value."""
-    network = (f for f in fields(NetworkConfig) if f.name in NETWORK_SETTINGS)
-    for field in (*network, *fields(PretrainingConfig)):
-        flag, text = f"--{field.name.replace('_', '-')}", field.metadata["help"]
-        if field.type in (bool, "bool"):
-            group.add_argument(
-                flag, action=argparse.BooleanOptionalAction, default=None, help=text
-            )
-        elif field.name in _CHOICES:
-            group.add_argument(
-                flag, choices=_CHOICES[field.name], default=None, help=text
-            )
-        else:
-            whole = isinstance(field.default, int)
-            group.add_argument(
-                flag,
-                type=int if whole else float,
-                default=None,
-                metavar="N" if whole else "P",
-                help=text,
-            )
 
 
 def _pretrain(options: argparse.Namespace) -> None:
@@ -134,19 +105,19 @@ def _pretrain(options: argparse.Namespace) -> None:
     )
     from napari_mpi.engine.processes import joined
 
-    say = _say_nothing if options.quiet else _say
+    tell = say_nothing if options.quiet else say
     device = resolve_device(options.device)
     with joined(device) as processes:
         if processes.rank > 0:
-            say = _say_nothing
+            tell = say_nothing
         notice = fallback_notice(options.device, device)
-        say(f"device   {describe_device(device)}")
+        tell(f"device   {describe_device(device)}")
         if notice:
-            say(f"note     {notice}")
+            tell(f"note     {notice}")
         state = _state(options, chosen, changes, checkpoint)
-        say(f"network  {_described(state)}")
-        images = _read(options.images, state.config.crop_size, say)
-        _train(options, state, images, weights_path, checkpoint, say)
+        tell(f"network  {_described(state)}")
+        images = _read(options.images, state.config.crop_size, tell)
+        _train(options, state, images, weights_path, checkpoint, tell)
 
 
 def _train(
@@ -155,7 +126,7 @@ def _train(
     images: "TrainingImages",
     weights_path: Path,
     checkpoint: Path,
-    say: Any,
+    tell: Any,
 ) -> None:
     from napari_mpi.engine.pretraining import pretrain, pretrained_weights
     from napari_mpi.engine.processes import Processes
@@ -187,7 +158,7 @@ def _train(
     if first:
         save_weights(weights, weights_path)
         checkpoint.unlink(missing_ok=True)
-        say(f"written  {weights_path}")
+        tell(f"written  {weights_path}")
 
 
 def _state(
@@ -216,18 +187,18 @@ def _state(
     return state
 
 
-def _read(folder: Path, crop_size: int, say: Any) -> "TrainingImages":
+def _read(folder: Path, crop_size: int, tell: Any) -> "TrainingImages":
     from napari_mpi.engine.jobs import run
     from napari_mpi.engine.training_images import read_training_images
 
     images = run(read_training_images(folder, smallest_side=crop_size))
-    say(f"images   {len(images.images)} in {images.files} files of {folder}")
+    tell(f"images   {len(images.images)} in {images.files} files of {folder}")
     for name, reason in images.left_out[:_SHOWN_LEFT_OUT]:
-        say(f"left out {name}: {reason}")
+        tell(f"left out {name}: {reason}")
     if len(images.left_out) > _SHOWN_LEFT_OUT:
-        say(f"left out {len(images.left_out) - _SHOWN_LEFT_OUT} more files")
+        tell(f"left out {len(images.left_out) - _SHOWN_LEFT_OUT} more files")
     if images.files == 1:
-        say("note     one file only: the held-out PSNR is measured on it too")
+        tell("note     one file only: the held-out PSNR is measured on it too")
     return images
 
 
@@ -289,11 +260,3 @@ def _stopping() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-def _say_nothing(line: str) -> None:
-    pass

@@ -36,3 +36,12 @@ def small_file(small_weights, tmp_path):
     path = tmp_path / "small.safetensors"
     save_weights(small_weights, path)
     return path
+
+
+@pytest.fixture(autouse=True)
+def no_bar_left():
+    """Check that every progress bar of a run has been closed."""
+    utils = pytest.importorskip("napari.utils")
+    before = set(utils.progress._all_instances)
+    yield
+    assert set(utils.progress._all_instances) <= before

@@ -7,7 +7,6 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from napari.utils import progress
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication
 
@@ -54,14 +53,6 @@ def gate(monkeypatch):
 
     monkeypatch.setattr(filling, "_adapt", wait)
     return gate
-
-
-@pytest.fixture(autouse=True)
-def no_bar_left():
-    """Check that every progress bar of a run has been closed."""
-    before = set(progress._all_instances)
-    yield
-    assert set(progress._all_instances) <= before
 
 
 def start(widget, qtbot, *, until_preview=True):

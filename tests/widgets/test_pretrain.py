@@ -5,7 +5,6 @@ import threading
 import imageio.v3 as imageio
 import numpy as np
 import pytest
-from napari.utils import progress
 from napari.utils.notifications import notification_manager
 
 from napari_mpi.engine import pretraining, pretraining_run
@@ -60,14 +59,6 @@ def gate(monkeypatch):
     monkeypatch.setattr(pretraining_run.PretrainingRun, "_step", wait)
     monkeypatch.setattr(pretraining, "SNAPSHOT_INTERVAL", 0.0)
     return gate
-
-
-@pytest.fixture(autouse=True)
-def no_bar_left():
-    """Check that every progress bar of a run has been closed."""
-    before = set(progress._all_instances)
-    yield
-    assert set(progress._all_instances) <= before
 
 
 def wait_for_end(widget, qtbot):

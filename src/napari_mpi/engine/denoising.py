@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_mpi.engine.axes import ImageAxes, Index
 from napari_mpi.engine.config import FillingConfig
-from napari_mpi.engine.device import describe_device, resolve_device
+from napari_mpi.engine.device import describe_device, is_full_memory, resolve_device
 from napari_mpi.engine.errors import ConfigError, OutOfMemory
 from napari_mpi.engine.filling import (
     SNAPSHOT_INTERVAL,
@@ -150,10 +150,8 @@ def denoise(
     full = False
     try:
         yield from _denoise_items(work)
-    except (torch.OutOfMemoryError, MemoryError):
-        full = True
-    except RuntimeError as error:
-        if "allocate" not in str(error):  # what torch says when the CPU's is full
+    except (MemoryError, RuntimeError) as error:
+        if not is_full_memory(error):
             raise
         full = True
     finally:

@@ -62,6 +62,14 @@ def fallback_notice(name: str, device: torch.device) -> str | None:
     return None
 
 
+def is_full_memory(error: BaseException) -> bool:
+    """Whether an error says that a device's memory, or the machine's, is full."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    # What torch says when the CPU's is full.
+    return isinstance(error, RuntimeError) and "allocate" in str(error)
+
+
 def _why_not(name: str) -> str:
     if name.startswith("cuda") and torch.version.cuda is None:
         return f" (this PyTorch, {torch.__version__}, is built without CUDA)"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from napari_mpi.engine.config import NetworkConfig
-from napari_mpi.engine.device import describe_device, resolve_device
+from napari_mpi.engine.device import describe_device, is_full_memory, resolve_device
 from napari_mpi.engine.errors import (
     ConfigError,
     OutOfMemory,
@@ -113,10 +113,8 @@ def pretrain(
     try:
         state.to(target)
         yield from run.steps(snapshot_interval)
-    except (torch.OutOfMemoryError, MemoryError):
-        full = True
-    except RuntimeError as error:
-        if "allocate" not in str(error):  # what torch says when the CPU's is full
+    except (MemoryError, RuntimeError) as error:
+        if not is_full_memory(error):
             raise
         full = True
     finally:

@@ -6,15 +6,13 @@ from typing import Any
 from napari.utils.notifications import show_error, show_info, show_warning
 from napari.viewer import Viewer
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtGui import QCloseEvent
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QVBoxLayout,
-    QWidget,
 )
 
 from napari_mpi.engine.errors import EngineError
@@ -23,12 +21,13 @@ from napari_mpi.widgets._denoise_form import DenoiseForm
 from napari_mpi.widgets._denoise_job import Finished, Prepared, Progress
 from napari_mpi.widgets._denoise_run import DenoiseRun
 from napari_mpi.widgets._endings import Ending
+from napari_mpi.widgets._run_widget import RunWidget
 
 PREVIEW_INTERVAL = 200
 """Milliseconds between two previews: setting a layer's data costs the main thread."""
 
 
-class DenoiseWidget(QWidget):
+class DenoiseWidget(RunWidget):
     """Denoises an image layer onto a new layer, and shows the work as it goes.
 
     Parameters
@@ -106,9 +105,6 @@ class DenoiseWidget(QWidget):
         self.hint.setText(problem or "")
         self.hint.setVisible(bool(problem))
         self.start_button.setEnabled(not problem and not self._is_active())
-
-    def _is_active(self) -> bool:
-        return self.run is not None and self.run.ending is Ending.NOT_YET
 
     def _show_state(self) -> None:
         """Let the buttons follow the state of the run."""
@@ -195,21 +191,6 @@ class DenoiseWidget(QWidget):
         if run.ending is Ending.CANCELLED:
             self.run = None
         self._show_state()
-
-    def event(self, event: QEvent) -> bool:
-        """End the run when napari takes the widget out of its dock."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._leave()
-        return bool(super().event(event))
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """End the run when the widget is closed; what was reached stays."""
-        self._leave()
-        super().closeEvent(event)
-
-    def _leave(self) -> None:
-        if self._is_active() and self.run is not None:
-            self.run.ask(Ending.STOPPED)
 
 
 def _start_text(run: DenoiseRun | None) -> str:

@@ -6,9 +6,8 @@ from typing import Any
 from napari.utils.notifications import show_error, show_warning
 from napari.viewer import Viewer
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from napari_mpi.engine.errors import EngineError
 from napari_mpi.widgets._curves import PretrainingCurve
@@ -17,12 +16,13 @@ from napari_mpi.widgets._news import news
 from napari_mpi.widgets._pretrain_form import PretrainForm
 from napari_mpi.widgets._pretrain_job import Begun, Saved
 from napari_mpi.widgets._pretrain_run import PretrainRun
+from napari_mpi.widgets._run_widget import RunWidget
 
 REFRESH_INTERVAL = 500
 """Milliseconds between two updates of status and curve."""
 
 
-class PretrainWidget(QWidget):
+class PretrainWidget(RunWidget):
     """Pre-trains weights on a folder of images while the viewer stays free.
 
     Parameters
@@ -84,9 +84,6 @@ class PretrainWidget(QWidget):
         self.pause_button.clicked.connect(self._pause_or_continue)
         self.stop_button.clicked.connect(partial(self._end, Ending.STOPPED))
         self.cancel_button.clicked.connect(partial(self._end, Ending.CANCELLED))
-
-    def _is_active(self) -> bool:
-        return self.run is not None and self.run.ending is Ending.NOT_YET
 
     def _check(self) -> None:
         """Say before the start what is missing."""
@@ -185,18 +182,3 @@ class PretrainWidget(QWidget):
         if error is not None:
             show_error(str(error))
         self._show_state()
-
-    def event(self, event: QEvent) -> bool:
-        """End the run when napari takes the widget out of its dock."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._leave()
-        return bool(super().event(event))
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """End the run when the widget is closed; what was learnt stays."""
-        self._leave()
-        super().closeEvent(event)
-
-    def _leave(self) -> None:
-        if self._is_active() and self.run is not None:
-            self.run.ask(Ending.STOPPED)

@@ -1,0 +1,33 @@
+"""What the docks that run jobs have in common: a run ends when its dock goes."""
+
+from typing import Any
+
+from qtpy.QtCore import QEvent
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QWidget
+
+from napari_mpi.widgets._endings import Ending
+
+
+class RunWidget(QWidget):
+    """A dock that has one run at a time."""
+
+    run: Any = None
+
+    def _is_active(self) -> bool:
+        return self.run is not None and self.run.ending is Ending.NOT_YET
+
+    def event(self, event: QEvent) -> bool:
+        """End the run when napari takes the widget out of its dock."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._leave()
+        return bool(super().event(event))
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """End the run when the widget is closed; what was reached stays."""
+        self._leave()
+        super().closeEvent(event)
+
+    def _leave(self) -> None:
+        if self._is_active():
+            self.run.ask(Ending.STOPPED)
