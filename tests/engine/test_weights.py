@@ -7,6 +7,7 @@ import json
 import pickle
 import shutil
 import socket
+import sys
 import threading
 from pathlib import Path
 
@@ -571,3 +572,13 @@ def test_only_published_names_can_be_fetched():
 def test_state_of_random_weights_is_finite():
     for name, value in random_weights(SMALL, seed=0).state.items():
         assert np.isfinite(value.numpy()).all(), name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+def test_saved_weights_can_be_read_by_whoever_may_read_other_new_files(
+    small_weights, tmp_path
+):
+    save_weights(small_weights, tmp_path / "lab.safetensors")
+    (tmp_path / "other").touch()
+    modes = {path.stat().st_mode for path in tmp_path.iterdir() if path.is_file()}
+    assert len(modes) == 1

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from napari_mpi.engine.config import NetworkConfig
@@ -80,7 +80,9 @@ def save_weights(weights: Weights, path: Path) -> None:
     }
     metadata = {"format": _FORMAT, "header": json.dumps(header)}
     tensors = {name: value.contiguous() for name, value in weights.state.items()}
-    write_weights_file(path, lambda target: save_file(tensors, target, metadata))
+    # Not by `save_file`, whose files none but their owner may read.
+    content = save(tensors, metadata)
+    write_weights_file(path, lambda target: target.write_bytes(content))
 
 
 def write_weights_file(path: Path, writer: Callable[[Path], object]) -> None:
