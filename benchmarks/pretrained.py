@@ -10,6 +10,7 @@ one table may be compared with each other and with nothing else.
 
 Usage: python benchmarks/pretrained.py [--csv FILE] [--starts random shipped authors]
                                        [--groups fmd w2s ...] [--side 512]
+                                       [--read-at 25 100]
        python benchmarks/pretrained.py --table FILE
 """
 
@@ -66,6 +67,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="print this file as a table")
     parser.add_argument("--side", type=int, default=SIDE, help="of the crops")
     parser.add_argument("--groups", nargs="+", help="of the images (default: all)")
+    parser.add_argument("--read-at", nargs="+", type=int, default=READ_AT)
     options = parser.parse_args()
     if options.table is not None:
         print_table(options.table)
@@ -77,7 +79,7 @@ def main() -> None:
         for case in cases(options.side):
             if options.groups and case.group not in options.groups:
                 continue
-            for row in rows(case, options.starts):
+            for row in rows(case, options.starts, tuple(options.read_at)):
                 writer.writerow(row)
                 file.flush()
                 print(row, flush=True)
@@ -132,11 +134,13 @@ def middle(
     return Case(group, name, noisy[inside], clean[inside], axes)
 
 
-def rows(case: Case, starts: tuple[str, ...]) -> Iterator[dict[str, object]]:
+def rows(
+    case: Case, starts: tuple[str, ...], read_at: tuple[int, ...] = READ_AT
+) -> Iterator[dict[str, object]]:
     """Yield the quality of the noisy image, then of every start and iteration."""
     yield row(case, "noisy", 0, case.noisy, 0.0)
     for start in starts:
-        weights, config = start_of(case, start)
+        weights, config = start_of(case, start, max(read_at))
         adapting = effective_config(config, ImageAxes(case.axes, case.noisy.shape),
                                     weights)  # fmt: skip
         filling = dataclasses.replace(adapting, learning_rate=0.0, iterations=FILLS)
@@ -144,13 +148,12 @@ def rows(case: Case, starts: tuple[str, ...]) -> Iterator[dict[str, object]]:
             whole = dataclasses.replace(filling, mask_ratio=0.0, iterations=1)
             yield from measured(case, start, weights, whole, (1,), "unmasked")
         yield from measured(case, start, weights, filling, (FILLS,), "fills")
-        yield from measured(case, start, weights, adapting, READ_AT)
+        yield from measured(case, start, weights, adapting, read_at)
 
 
-def start_of(case: Case, start: str) -> tuple[Weights, FillingConfig]:
+def start_of(case: Case, start: str, iterations: int) -> tuple[Weights, FillingConfig]:
     """Return weights and settings of a start, for the kind of noise that a case has."""
     synthetic = case.group.startswith("cset9")
-    iterations = READ_AT[-1]
     if start == "shipped":
         weights = load_weights("auto", colour=case.is_colour)
         return weights, preset("blind-full", iterations=iterations)
@@ -161,7 +164,8 @@ def start_of(case: Case, start: str) -> tuple[Weights, FillingConfig]:
         return random_weights(network, seed=SEED), config
     file = "30_multchannel" if synthetic else "80_95_singlechannel"
     weights = load_weights(CHECKPOINTS / f"imgnet_{file}_skip.pth")
-    return weights, preset("independent-fast" if synthetic else "real-fast")
+    name = "independent-fast" if synthetic else "real-fast"
+    return weights, preset(name, iterations=iterations)
 
 
 def measured(

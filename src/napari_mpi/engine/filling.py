@@ -25,8 +25,9 @@ SNAPSHOT_INTERVAL = 0.1
 CORRELATED = 0.4
 """Correlation between neighbours from which on the guard takes noise for correlated.
 
-What a first fill leaves of weak, independent noise is partly structure: 0.28 at most
-(Baboon, sigma 5); of WideField_BPAE_G it is 0.53 (`benchmarks/correlation.py`)."""
+Of what a first fill by the shipped weights leaves, neighbours have 0.07 in common at most
+where the noise is independent (Baboon, sigma 5), and 0.56 in WideField_BPAE_G
+(`benchmarks/correlation.py`); weaker weights leave more structure."""
 
 
 @dataclass(frozen=True, slots=True)
