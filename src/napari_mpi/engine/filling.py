@@ -25,7 +25,7 @@ SNAPSHOT_INTERVAL = 0.1
 CORRELATED = 0.4
 """Correlation between neighbours from which on the guard takes noise for correlated.
 
-Of what a first fill by the shipped weights leaves, neighbours have 0.07 in common at most
+Of what a first fill by our weights leaves, neighbours have at most 0.07 in common
 where the noise is independent (Baboon, sigma 5), and 0.56 in WideField_BPAE_G
 (`benchmarks/correlation.py`); weaker weights leave more structure."""
 
