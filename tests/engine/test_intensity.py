@@ -195,3 +195,12 @@ def test_integers_and_finite_reals_are_usable(dtype):
     image = np.array([[0, 1]], dtype)
     require_usable(image)
     np.testing.assert_allclose(there_and_back(image[None]), image[None], atol=1e-6)
+
+
+def test_a_hot_pixel_in_one_colour_needs_nothing_bright_in_the_others():
+    dark = np.full((3, 8, 9), 10.0)
+    dark[0] = np.arange(72).reshape(8, 9) / 8
+    dark[0, 4, 4] = 5000
+    found = measure([dark])
+    assert found.low == 0
+    assert 8 < found.high < 100

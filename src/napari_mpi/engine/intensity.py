@@ -130,6 +130,8 @@ def _highest(values: NDArray[np.float64], common: float, span: float) -> float:
 def _settled(channel: NDArray[np.float64], common: float) -> NDArray[np.float64]:
     """Return the pixels above a value; of hot ones, the next brightest neighbour."""
     rows, columns = np.nonzero(channel > common)
+    if not len(rows):  # a colour that is darker than the others everywhere
+        return np.empty(0)
     padded = np.pad(channel, 2, mode="reflect")
     around = np.lib.stride_tricks.sliding_window_view(padded, (5, 5))[rows, columns]
     # Wider than a blurred spot, whose own pixels would be the median of 3 x 3.
