@@ -182,6 +182,10 @@ def test_resume_refuses_other_settings(folder, tmp_path, capsys):
     process.communicate()
     assert pretrain(folder, "-o", path, "--resume", "--iterations", 7) == 2
     assert "has iterations 4000, not 7" in capsys.readouterr().err
+    assert pretrain(folder, "-o", path, "--resume", "--start-from", "grey") == 2
+    assert "leave --start-from out" in capsys.readouterr().err
+    assert pretrain(folder, "-o", path, "--resume", "--recipe", "colour") == 2
+    assert "another network than recipe 'colour'" in capsys.readouterr().err
 
 
 @POSIX

@@ -175,7 +175,16 @@ def _state(
         source = options.start_from
         start = None if source is None else load_weights(source)
         return start_pretraining(chosen.network, chosen.pretraining, start=start)
+    if options.start_from is not None:
+        raise ConfigError("a run that goes on has its start: leave --start-from out")
     state = read_checkpoint(checkpoint)
+    ours, theirs = state.network_config, chosen.network
+    same = ours.architecture == theirs.architecture, ours.channels == theirs.channels
+    if options.recipe is not None and not all(same):
+        raise ConfigError(
+            "the run to go on with is of another network than recipe"
+            f" {options.recipe!r}: leave --recipe out"
+        )
     for name, value in changes.items():
         owner = state.network_config if name in NETWORK_SETTINGS else state.config
         if value is not None and value != getattr(owner, name):

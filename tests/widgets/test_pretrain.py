@@ -137,7 +137,7 @@ def test_cancel_keeps_nothing(viewer, widget, qtbot, gate):
     gate.set()
     assert wait_for_end(widget, qtbot).ending.value == "cancelled"
     assert "lab" not in weights_names()
-    assert not list(data_folder().glob("*")) if data_folder().exists() else True
+    assert not list(data_folder().glob("*"))
     assert not viewer.layers
     assert widget.start_button.isEnabled()
 

@@ -19,6 +19,7 @@ def require_number(
 def require_whole(
     name: str, value: object, *, at_least: int, at_most: int | None = None
 ) -> None:
+    """Raise unless the value is a whole number between the limits, both included."""
     limits = (
         f"{at_least} or more" if at_most is None else f"from {at_least} to {at_most}"
     )
@@ -29,6 +30,7 @@ def require_whole(
 
 
 def require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    """Raise unless the value is one of the choices."""
     if value not in choices:
         allowed = ", ".join(str(choice) for choice in choices)
         raise ConfigError(f"{name} is {value!r}: choose one of {allowed}")
