@@ -87,7 +87,7 @@ def _denoise(options: argparse.Namespace) -> None:
     reference = _reference(options.reference, image, layout)
     device = resolve_device(options.device)
     weights = load_weights(options.weights, seed=config.seed, colour=layout.is_colour)
-    config = denoising.effective_config(config, layout, weights)
+    config = denoising.effective_config(config, layout, weights, device)
     tell = say_nothing if options.quiet else say
     tell(
         f"image    {options.input}, {image.array.dtype} {image.array.shape}, axes"
@@ -213,8 +213,7 @@ def _with_progress(job: Any, *, quiet: bool) -> Any:
         def show(snapshot: "DenoisingSnapshot") -> None:
             planes = f", plane {snapshot.plane + 1} of {snapshot.planes}"
             bar.set_postfix_str(
-                f"iteration {snapshot.iteration} of {snapshot.iterations}"
-                f"{planes if snapshot.planes > 1 else ''}",
+                f"{snapshot.stage}{planes if snapshot.planes > 1 else ''}",
                 refresh=False,
             )
             bar.update(snapshot.fraction - bar.n)

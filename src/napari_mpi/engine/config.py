@@ -10,7 +10,8 @@ from napari_mpi.engine.errors import ConfigError
 EnsembleStart = Literal["noisy", "first-fill", "unbiased"]
 EnsembleOf = Literal["hidden", "all"]
 Noise = Literal["blind", "independent", "real", "correlated"]
-Effort = Literal["fast", "full"]
+Effort = Literal["auto", "fast", "full"]
+FillingPrecision = Literal["float32", "bfloat16", "auto"]
 Architecture = Literal["skip", "residual"]
 
 
@@ -55,6 +56,26 @@ class FillingConfig:
         Bring the local means of the result back to those of the noisy image, over
         some 16 pixels: noise that averages to nothing leaves them right, so whatever
         they differ by is the network's error.
+    crop : int
+        Side in pixels of the random crop that one iteration adapts on; 0 for the whole
+        image. Only for networks without batch statistics.
+    passes : int
+        Complementary masks, 0 to 100, under which the adapted network predicts the
+        whole image at the end, each pixel hidden once; and once with nothing hidden, so
+        only for networks that were pre-trained on all pixels. 0 takes the ensemble of
+        the iterations for the result, as in the paper.
+    merge : bool
+        Merge the passes' prediction with the pixel's own value, each by its error,
+        unless the noise turns out to be correlated; see `merged`.
+    stop : bool
+        Stop, before all iterations are done, when they no longer pay, and go back where
+        they harm; see `StopRule`. Only with passes.
+    weights_ema_decay : float
+        Share of the averaged weights that survives one iteration, 0 <= decay < 1; the
+        passes predict with them. 0 for the last weights.
+    precision : {'float32', 'bfloat16', 'auto'}
+        Of the convolutions while adapting; 'auto' takes what is measured to be faster.
+        Passes are in float32 always.
     pixel_unshuffle : int
         Side of the blocks that are taken apart into sub-images before filling,
         1 to 8; 2 breaks noise that is correlated between neighbours.
@@ -113,6 +134,37 @@ class FillingConfig:
     keep_means: bool = described(
         False, "Keep means", "bring local means back to those of the noisy image"
     )
+    crop: int = described(
+        0,
+        "Crop",
+        "side in pixels of the crops to adapt on; 0 for the whole image",
+        min=0,
+        max=65_536,
+    )
+    passes: int = described(
+        0,
+        "Passes",
+        "complementary masks at the end; 0 takes the ensemble of the iterations",
+        min=0,
+        max=100,
+    )
+    merge: bool = described(
+        False, "Merge", "merge predictions with the pixels' own values, by their errors"
+    )
+    stop: bool = described(
+        False, "Stop by itself", "stop when further iterations no longer pay"
+    )
+    weights_ema_decay: float = described(
+        0.0,
+        "Weights' EMA decay",
+        "share of the averaged weights that survives one iteration",
+        min=0.0,
+        max=0.999,
+        step=0.001,
+    )
+    precision: FillingPrecision = described(
+        "float32", "Precision", "of the convolutions while adapting"
+    )
     pixel_unshuffle: int = described(
         1,
         "Pixel unshuffle",
@@ -125,6 +177,19 @@ class FillingConfig:
     )
 
     def __post_init__(self) -> None:
+        self._require_ranges()
+        if self.mask_ratio == 0 and (self.learning_rate or self.ensemble_of != "all"):
+            raise ConfigError(
+                "mask ratio is 0, so nothing is hidden: raise it, or set the learning"
+                " rate to 0 and the ensemble to predictions of all pixels"
+            )
+        if not self.passes and (self.merge or self.stop or self.crop):
+            raise ConfigError(
+                "passes are 0, but crops, merging and stopping need them: set passes"
+                " to 5, or the others to 0 or off"
+            )
+
+    def _require_ranges(self) -> None:
         require_number("mask ratio", self.mask_ratio, above=None, below=1)
         require_choice("shared mask", self.shared_mask, (True, False))
         require_whole("iterations", self.iterations, at_least=1)
@@ -134,13 +199,16 @@ class FillingConfig:
         require_choice("guard", self.guard, (True, False))
         require_choice("keep means", self.keep_means, (True, False))
         require_choice("ensemble of", self.ensemble_of, get_args(EnsembleOf))
+        require_whole("crop", self.crop, at_least=0)
+        require_whole("passes", self.passes, at_least=0, at_most=100)
+        require_choice("merge", self.merge, (True, False))
+        require_choice("stop", self.stop, (True, False))
+        require_number(
+            "weights' EMA decay", self.weights_ema_decay, above=None, below=1
+        )
+        require_choice("precision", self.precision, get_args(FillingPrecision))
         require_whole("pixel unshuffle", self.pixel_unshuffle, at_least=1, at_most=8)
         require_whole("seed", self.seed, at_least=0, at_most=2**63 - 1)
-        if self.mask_ratio == 0 and (self.learning_rate or self.ensemble_of != "all"):
-            raise ConfigError(
-                "mask ratio is 0, so nothing is hidden: raise it, or set the learning"
-                " rate to 0 and the ensemble to predictions of all pixels"
-            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -233,19 +301,25 @@ def _paper(
 
 def _ours() -> dict[str, FillingConfig]:
     """Return the settings for weights that have seen noise of many kinds."""
-    fast = FillingConfig(
+    full = FillingConfig(
         mask_ratio=0.20,
-        learning_rate=3e-5,
-        iterations=25,
+        learning_rate=1e-4,
+        iterations=100,
         ema_decay=0.99,
         ensemble_start="unbiased",
         ensemble_of="all",
         guard=True,
         keep_means=True,
+        crop=256,
+        passes=5,
+        merge=True,
+        weights_ema_decay=0.9,
+        precision="auto",
     )
     return {
-        "blind-fast": fast,
-        "blind-full": dataclasses.replace(fast, iterations=100),
+        "blind-auto": dataclasses.replace(full, stop=True),
+        "blind-fast": dataclasses.replace(full, iterations=12),
+        "blind-full": full,
     }
 
 
@@ -258,7 +332,7 @@ PRESETS: dict[str, FillingConfig] = {
 }
 """Settings by name: noise and effort; all but 'blind' are the paper's (section 4)."""
 
-DEFAULT_PRESET = "blind-fast"
+DEFAULT_PRESET = "blind-auto"
 
 GUARDED = "not adapted, since the noise is correlated between neighbours"
 """What to tell where the guard has left the network as it is."""

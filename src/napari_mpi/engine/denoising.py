@@ -15,14 +15,11 @@ from napari_mpi.engine.axes import ImageAxes, Index
 from napari_mpi.engine.config import FillingConfig
 from napari_mpi.engine.device import describe_device, is_full_memory, resolve_device
 from napari_mpi.engine.errors import ConfigError, OutOfMemory
-from napari_mpi.engine.filling import (
-    SNAPSHOT_INTERVAL,
-    FillingSnapshot,
-    FillingState,
-    iterative_filling,
-)
+from napari_mpi.engine.filling import FillingState, iterative_filling
 from napari_mpi.engine.intensity import IntensityMap, measure, require_usable
 from napari_mpi.engine.jobs import Job
+from napari_mpi.engine.precision import resolve_precision
+from napari_mpi.engine.reporting import SNAPSHOT_INTERVAL, FillingSnapshot
 from napari_mpi.engine.weights import Weights
 
 Array = NDArray[np.generic]
@@ -37,30 +34,32 @@ class DenoisingSnapshot:
     plane, planes : int
         Number of the plane at work, from 0, and how many there are.
     iteration, iterations : int
-        Iterations done on this plane, and to do.
+        Iterations done on this plane, and to do at most.
+    stage : str
+        Where the plane at work is, in words.
     losses : tuple of float
-        Masked losses since the snapshot before, in network units squared.
+        Masked losses since the last snapshot with an image, in network units squared.
     adapts : bool
         Whether the network is being adapted to this plane.
+    fraction : float
+        Share of the whole work that is done, 0..1.
     index : tuple
         Where ``image`` belongs in the result: ``result[index]``.
-    image : NDArray
+    image : NDArray, optional
         The plane denoised so far, in the source's type, units and order; read-only.
+        None where it is too soon after the last, since previews take time too.
     """
 
     plane: int
     planes: int
     iteration: int
     iterations: int
+    stage: str
     losses: tuple[float, ...]
     adapts: bool
+    fraction: float
     index: Index
-    image: Array = field(repr=False)
-
-    @property
-    def fraction(self) -> float:
-        """Share of the whole work that is done, 0..1."""
-        return (self.plane + self.iteration / self.iterations) / self.planes
+    image: Array | None = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -77,6 +76,8 @@ class DenoisingState:
         Iterations done on that plane.
     adapted : bool
         Whether the network was adapted to every plane so far.
+    merged : bool
+        Whether the pixels' own values were merged into every plane so far.
     filling : FillingState, optional
         What filling that plane needs to go on, on the CPU once the job is closed.
     """
@@ -85,6 +86,7 @@ class DenoisingState:
     plane: int = 0
     iteration: int = 0
     adapted: bool = True
+    merged: bool = True
     filling: FillingState | None = field(default=None, repr=False)
 
 
@@ -124,7 +126,7 @@ def denoise(
     Yields
     ------
     DenoisingSnapshot
-        At least one for each plane that is not constant.
+        For each plane that is not constant at least one with its final image.
 
     Returns
     -------
@@ -141,8 +143,8 @@ def denoise(
     image = np.asanyarray(image)  # a masked array stays one, and is refused
     require_usable(image)
     layout = ImageAxes(axes, image.shape)
-    config = effective_config(config, layout, weights)
     target = device if isinstance(device, torch.device) else resolve_device(device)
+    config = effective_config(config, layout, weights, target)
     state = state if state is not None else DenoisingState()
     if state.result is None:
         state.result = image.copy()
@@ -166,13 +168,17 @@ def denoise(
 
 
 def effective_config(
-    config: FillingConfig, layout: ImageAxes, weights: Weights
+    config: FillingConfig,
+    layout: ImageAxes,
+    weights: Weights,
+    device: torch.device,
 ) -> FillingConfig:
-    """Return the settings that an image and weights lead to.
+    """Return the settings that an image, weights and a device lead to.
 
     The channels of a grey image all carry the same noise, so they must share one
     mask: otherwise a value that is hidden in one channel stands open in the next, and
     nothing is denoised. Weights that read a single mask plane need a shared mask too.
+    The precision 'auto' becomes the one that the device is faster with.
 
     Raises
     ------
@@ -185,9 +191,12 @@ def effective_config(
             f"weights {weights.name!r} fill {channels} channels: give weights that"
             " fill 1 (grey) or 3 (colour)"
         )
-    if not layout.is_colour or weights.network.mask_channels == 1:
-        return dataclasses.replace(config, shared_mask=True)
-    return config
+    shared = not layout.is_colour or weights.network.mask_channels == 1
+    return dataclasses.replace(
+        config,
+        shared_mask=shared or config.shared_mask,
+        precision=resolve_precision(config.precision, device),
+    )
 
 
 def provenance(
@@ -223,6 +232,7 @@ def reached(state: DenoisingState) -> dict[str, Any]:
         "plane": state.plane,
         "iteration": state.iteration,
         "adapted": state.adapted,
+        "merged": state.merged,
     }
 
 
@@ -303,24 +313,30 @@ def _denoise_plane(work: _Work, place: _Place) -> Iterator[DenoisingSnapshot]:
     assert state.result is not None
     with closing(job):
         for filling in job:
-            plane = place.restored(filling.ensemble, work.image.dtype)
-            plane.flags.writeable = False
-            state.result[place.index] = plane
+            plane = None
+            if filling.ensemble is not None:
+                plane = place.restored(filling.ensemble, work.image.dtype)
+                plane.flags.writeable = False
+                state.result[place.index] = plane
             state.iteration = filling.iteration
             state.adapted = state.adapted and filling.adapts
+            if filling.fraction == 1:
+                state.merged = state.merged and state.filling.merged
             yield _snapshot(place, filling, plane)
 
 
 def _snapshot(
-    place: _Place, filling: FillingSnapshot, plane: Array
+    place: _Place, filling: FillingSnapshot, plane: Array | None
 ) -> DenoisingSnapshot:
     return DenoisingSnapshot(
         place.number,
         place.planes,
         filling.iteration,
         filling.iterations,
+        filling.stage,
         filling.losses,
         filling.adapts,
+        (place.number + filling.fraction) / place.planes,
         place.index,
         plane,
     )

@@ -1,26 +1,27 @@
 """Iterative filling, the paper's algorithm 2: adapt on one image, keep the hidden."""
 
-import math
-import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
+from napari_mpi.engine.adaptation import Adaptation
 from napari_mpi.engine.config import FillingConfig
-from napari_mpi.engine.errors import ConfigError, DivergenceError
+from napari_mpi.engine.ensemble import Ensemble, Window
+from napari_mpi.engine.errors import ConfigError
+from napari_mpi.engine.finishing import finish, passes_of
 from napari_mpi.engine.jobs import Job
 from napari_mpi.engine.masks import random_masks
+from napari_mpi.engine.merging import estimate_noise
 from napari_mpi.engine.networks import FillingNetwork
 from napari_mpi.engine.noise import neighbour_correlation, smoothed
-
-SNAPSHOT_INTERVAL = 0.1
-"""Seconds between snapshots: a cancel is seen within 0.2 s, or after one iteration."""
-
+from napari_mpi.engine.reporting import (
+    SNAPSHOT_INTERVAL,
+    FillingSnapshot,
+    Reporter,
+    Standing,
+)
+from napari_mpi.engine.stopping import StopRule
 
 CORRELATED = 0.4
 """Correlation between neighbours from which on the guard takes noise for correlated.
@@ -29,31 +30,7 @@ Of what a first fill by our weights leaves, neighbours have at most 0.07 in comm
 where the noise is independent (Baboon, sigma 5), and 0.56 in WideField_BPAE_G
 (`benchmarks/correlation.py`); weaker weights leave more structure."""
 
-
-@dataclass(frozen=True, slots=True)
-class FillingSnapshot:
-    """What iterative filling has reached.
-
-    Parameters
-    ----------
-    iteration : int
-        Iterations done, 1 to ``iterations``.
-    iterations : int
-        Iterations to do.
-    losses : tuple of float
-        Masked loss of every iteration since the snapshot before.
-    adapts : bool
-        Whether the network is adapted; not with a learning rate of 0, and not where
-        the guard found correlated noise.
-    ensemble : NDArray
-        Shape (N, C, Y, X), float32, a read-only copy of the denoised image so far.
-    """
-
-    iteration: int
-    iterations: int
-    losses: tuple[float, ...]
-    adapts: bool
-    ensemble: NDArray[np.float32] = field(repr=False)
+_STEP_COST = 3  # predictions that one step takes as long as, its gradients included
 
 
 class FillingState:
@@ -69,7 +46,7 @@ class FillingState:
     network : FillingNetwork
         On the device of ``noisy``; adapted in place.
     config : FillingConfig
-        Learning rate, ensemble start and seed are read from it.
+        Learning rate, precision, ensemble, stop rule and seed are read from it.
     """
 
     def __init__(
@@ -77,23 +54,27 @@ class FillingState:
     ) -> None:
         self.iteration = 0
         self.adapts = config.learning_rate > 0
+        self.merged = False
+        self.looked = False
+        self.variance = 0.0
         self.network = network
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+        self.adaptation = Adaptation(network, config, noisy.device)
+        self.ensemble = Ensemble(noisy, config)
         self.rng = torch.Generator(noisy.device).manual_seed(config.seed)
-        self.ensemble = noisy.clone()
-        counted = config.ensemble_start != "noisy"
-        self.fills = torch.zeros_like(noisy) if counted else None
+        # On the CPU always: to wait for a GPU's numbers would cost its pace.
+        self.places = torch.Generator().manual_seed(config.seed)
+        self.stop: StopRule | None = None
+        if config.stop:
+            self.stop = StopRule(
+                noisy, config.mask_ratio, config.shared_mask, rng=self.rng
+            )
 
     def to(self, device: torch.device | str) -> None:
         """Move network, optimiser and ensemble; the masks' generator stays."""
-        self.network.to(device)
-        self.ensemble = self.ensemble.to(device)
-        self.fills = None if self.fills is None else self.fills.to(device)
-        for moments in self.optimizer.state.values():
-            for name, value in moments.items():
-                # Adam keeps its step count on the CPU whatever the device.
-                if isinstance(value, Tensor) and value.ndim:
-                    moments[name] = value.to(device)
+        self.adaptation.to(device)
+        self.ensemble.to(device)
+        if self.stop is not None:
+            self.stop.to(device)
 
 
 def iterative_filling(
@@ -112,6 +93,10 @@ def iterative_filling(
     at those pixels (Ma et al. 2024, arXiv 2401.14966, section 3.2). With a learning
     rate of 0 nothing is adapted.
 
+    With ``passes`` in the config, iterations only adapt the network, on crops if so
+    asked, and the result is predicted thereafter, see `finish`; the ensemble is a
+    preview.
+
     Parameters
     ----------
     noisy : Tensor
@@ -120,10 +105,10 @@ def iterative_filling(
         On the device of ``noisy``; adapted in place, in train mode, since its batch
         normalisation uses the image's own statistics.
     config : FillingConfig
-        The paper's settings.
+        The paper's settings, or ours.
     masks : iterable of Tensor, optional
         Boolean masks, True = hidden, shape (N, C or 1, Y, X) or without N, one per
-        iteration, in place of the random draw.
+        iteration, in place of the random draw; of a crop's size where there are crops.
     state : FillingState, optional
         Where to start and where to leave what was reached; a fresh start if None.
     snapshot_interval : float
@@ -132,12 +117,12 @@ def iterative_filling(
     Yields
     ------
     FillingSnapshot
-        At least the one of the last iteration, which equals the result.
+        At least the last, which equals the result.
 
     Returns
     -------
     Tensor
-        Shape (N, C, Y, X), the ensemble: the denoised image.
+        Shape (N, C, Y, X), the denoised image.
 
     Raises
     ------
@@ -148,33 +133,138 @@ def iterative_filling(
     """
     state = state or FillingState(noisy, network, config)
     draws = _drawn(noisy, config, state.rng) if masks is None else iter(masks)
+    reporter = Reporter(snapshot_interval, config.learning_rate)
     network.train()
-    losses: list[Tensor] = []
-    reported = time.monotonic()
-    while state.iteration < config.iterations:
-        masked = _next_mask(draws, noisy, state.iteration)
-        filled, loss = _adapt(state, noisy, masked, config)
-        _move_ensemble(state, filled, masked, config)
-        state.iteration += 1
-        losses.append(loss)
-        now = time.monotonic()
-        if now - reported >= snapshot_interval or state.iteration == config.iterations:
-            yield _snapshot(state, noisy, config, losses)
-            losses, reported = [], time.monotonic()
-    return _result(state, noisy, config)
+    if config.passes and not state.looked:
+        _look(state, noisy, config)
+        standing = _standing(state, noisy, config)
+        yield from reporter.poll(standing, state.ensemble.image.clone, now=True)
+
+    def image() -> Tensor:
+        return _preview(state, noisy, config)
+
+    while _goes_on(state, noisy, config):
+        reporter.note(_iterate(state, noisy, config, draws))
+        if state.iteration < config.iterations or config.passes:
+            yield from reporter.poll(_standing(state, noisy, config), image)
+    result = image()
+    if config.passes:
+        for passed in finish(noisy, state.adaptation.predict, config):
+            standing = _standing(state, noisy, config, passed.share)
+            if passed.share < 1:
+                yield from reporter.poll(standing, image)
+        result, state.merged = passed.image, passed.merged
+    yield from reporter.poll(
+        _standing(state, noisy, config, 1.0), result.clone, now=True
+    )
+    return result
 
 
-def _result(state: FillingState, noisy: Tensor, config: FillingConfig) -> Tensor:
-    """Return what the ensemble amounts to."""
+def _look(state: FillingState, noisy: Tensor, config: FillingConfig) -> None:
+    """Start from what the network sees before it is adapted, and judge the noise."""
+    seen = state.adaptation.predict(noisy)
+    state.ensemble.image.copy_(seen)
+    _judge(state, noisy - seen, config)
+    if state.stop is not None:
+        models = estimate_noise(noisy, seen, seen)
+        state.variance = float(models.variance(seen).mean())
+    state.looked = True
+
+
+def _judge(state: FillingState, left: Tensor, config: FillingConfig) -> None:
+    """Don't adapt where neighbours share much of what a prediction leaves."""
+    if config.guard and state.adapts:
+        state.adapts = neighbour_correlation(left, config.pixel_unshuffle) < CORRELATED
+
+
+def _goes_on(state: FillingState, noisy: Tensor, config: FillingConfig) -> bool:
+    """Whether another iteration is to be done."""
+    if config.passes and not state.adapts:
+        return False  # the passes fill, and nothing else is left to do
+    if state.stop is not None:
+        state.stop.allow(config.iterations)
+        if state.stop.is_due(state.iteration):
+            state.stop.check(state.iteration, state.adaptation, noisy, state.variance)
+        if state.stop.has_stopped:
+            return False
+    return state.iteration < config.iterations
+
+
+def _iterate(
+    state: FillingState, noisy: Tensor, config: FillingConfig, draws: Iterator[Tensor]
+) -> Tensor:
+    """Do one iteration; return its masked loss."""
+    window = _window(noisy, config.crop, state.places)
+    part = noisy[window]
+    masked = _next_mask(draws, part, state.iteration)
+    scored = masked
+    if state.stop is not None:
+        held_out = state.stop.held_out[window]
+        scored, masked = masked & ~held_out, masked | held_out
+    if config.guard and not state.looked:
+        _judge(state, part - state.adaptation.score(part, masked, scored)[0], config)
+        state.looked = True
+    advance = state.adaptation.step if state.adapts else state.adaptation.score
+    filled, loss = advance(part, masked, scored)
+    state.ensemble.move(filled, masked, window)
+    state.iteration += 1
+    return loss
+
+
+def _window(noisy: Tensor, crop: int, places: torch.Generator) -> Window:
+    """Return where the crop of one iteration lies; everywhere if ``crop`` is 0."""
+    if crop == 0:
+        return (...,)
+    edges = []
+    for side in noisy.shape[-2:]:
+        length = min(crop, side)
+        first = int(torch.randint(side - length + 1, (1,), generator=places))
+        edges.append(slice(first, first + length))
+    return (..., *edges)
+
+
+def _preview(state: FillingState, noisy: Tensor, config: FillingConfig) -> Tensor:
+    """Return what the ensemble amounts to, in memory of its own."""
+    image = state.ensemble.image
     if not config.keep_means:
-        return state.ensemble
-    return state.ensemble + smoothed(noisy - state.ensemble)
+        return image.clone()
+    return image + smoothed(noisy - image)
+
+
+def _standing(
+    state: FillingState, noisy: Tensor, config: FillingConfig, passed: float = 0.0
+) -> Standing:
+    """Return how far it is, by the pixels predicted and still to predict."""
+    height, width = noisy.shape[-2:]
+    crop = [min(config.crop or side, side) for side in (height, width)]
+    iterations = config.iterations * _STEP_COST * crop[0] * crop[1]
+    passes = passes_of(config) * height * width if config.passes else 0
+    done = iterations * state.iteration / config.iterations
+    if passed:
+        done = iterations + passed * passes
+    return Standing(
+        state.iteration,
+        config.iterations,
+        _stage(state, config, passed),
+        state.adapts,
+        done / (iterations + passes),
+    )
+
+
+def _stage(state: FillingState, config: FillingConfig, passed: float) -> str:
+    if passed == 0:
+        limit = "up to " if config.stop else ""
+        return f"iteration {state.iteration} of {limit}{config.iterations}"
+    done = f"{state.iteration} iteration{'s' * (state.iteration != 1)}"
+    return done if passed == 1 else f"{done}, last passes"
 
 
 def _drawn(
     noisy: Tensor, config: FillingConfig, rng: torch.Generator
 ) -> Iterator[Tensor]:
     images, channels, height, width = noisy.shape
+    if config.crop:
+        height, width = min(config.crop, height), min(config.crop, width)
     planes = 1 if config.shared_mask else channels
     return random_masks((images, planes, height, width), config.mask_ratio, rng=rng)
 
@@ -194,85 +284,3 @@ def _next_mask(draws: Iterator[Tensor], noisy: Tensor, iteration: int) -> Tensor
             " hidden"
         )
     return masked.to(noisy.device)
-
-
-def _adapt(
-    state: FillingState, noisy: Tensor, masked: Tensor, config: FillingConfig
-) -> tuple[Tensor, Tensor]:
-    """One optimiser step; returns the prediction before it, and its masked loss."""
-    with torch.set_grad_enabled(state.adapts):
-        filled = _fill(state.network, noisy, masked, config.pixel_unshuffle)
-        # The mean runs over all entries, hidden or not, as in the authors' loss.
-        loss = (filled - noisy).masked_fill(~masked, 0).square().mean()
-    if config.guard and state.adapts and state.iteration == 0:
-        left = noisy - filled.detach()
-        state.adapts = neighbour_correlation(left, config.pixel_unshuffle) < CORRELATED
-    if state.adapts:
-        state.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        state.optimizer.step()
-    return filled.detach(), loss.detach()
-
-
-def _fill(
-    network: FillingNetwork, noisy: Tensor, masked: Tensor, factor: int
-) -> Tensor:
-    """Predict the image, as it is or taken apart into ``factor**2`` sub-images."""
-    if factor == 1:
-        return network(noisy, masked)  # type: ignore[no-any-return]
-    height, width = noisy.shape[-2:]
-    parts = network(_taken_apart(noisy, factor), _taken_apart(masked, factor))
-    return _put_together(parts, factor)[..., :height, :width]
-
-
-def _taken_apart(planes: Tensor, factor: int) -> Tensor:
-    """(N, C, Y, X) -> (N * factor**2, C, Y / factor, X / factor), sizes rounded up."""
-    _, channels, height, width = planes.shape
-    bottom, right = -height % factor, -width % factor
-    padded = F.pad(planes.float(), (0, right, 0, bottom), mode="replicate")
-    parts = F.pixel_unshuffle(padded, factor)
-    rows, columns = parts.shape[-2:]
-    parts = parts.reshape(-1, channels, factor**2, rows, columns).transpose(1, 2)
-    return parts.reshape(-1, channels, rows, columns).to(planes.dtype)
-
-
-def _put_together(parts: Tensor, factor: int) -> Tensor:
-    """Undo `_taken_apart`, but for the rounding up."""
-    channels, rows, columns = parts.shape[1:]
-    images = parts.reshape(-1, factor**2, channels, rows, columns).transpose(1, 2)
-    return F.pixel_shuffle(
-        images.reshape(-1, channels * factor**2, rows, columns), factor
-    )
-
-
-def _move_ensemble(
-    state: FillingState, filled: Tensor, masked: Tensor, config: FillingConfig
-) -> None:
-    """Move the ensemble towards the prediction; of hidden pixels only, as a rule."""
-    decay = config.ema_decay
-    masked = masked if config.ensemble_of == "hidden" else torch.ones_like(masked)
-    rate: Tensor = torch.full((), 1.0 - decay, device=filled.device)
-    if state.fills is not None:
-        state.fills += masked
-        if config.ensemble_start == "first-fill":
-            rate = torch.where(state.fills <= 1, 1.0, rate)
-        elif decay > 0:  # the weights of the fills so far sum to 1 - decay**fills
-            rate = rate / -torch.expm1(state.fills.clamp(min=1) * math.log(decay))
-    moved = torch.lerp(state.ensemble, filled, rate.expand_as(filled))
-    state.ensemble = torch.where(masked, moved, state.ensemble)
-
-
-def _snapshot(
-    state: FillingState, noisy: Tensor, config: FillingConfig, losses: list[Tensor]
-) -> FillingSnapshot:
-    values = torch.stack(losses).tolist()  # the one synchronisation with a GPU
-    if not np.isfinite(values).all():
-        raise DivergenceError(
-            f"the masked loss is no longer a number at iteration {state.iteration}:"
-            f" lower the learning rate, which is {config.learning_rate:g}"
-        )
-    ensemble = _result(state, noisy, config).to("cpu", copy=True).numpy()
-    ensemble.flags.writeable = False
-    return FillingSnapshot(
-        state.iteration, config.iterations, tuple(values), state.adapts, ensemble
-    )

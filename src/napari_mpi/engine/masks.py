@@ -35,3 +35,26 @@ def random_masks(
     """Draw masks without end, see `random_mask`."""
     while True:
         yield random_mask(shape, mask_ratio, rng=rng)
+
+
+def complementary_masks(
+    shape: tuple[int, ...], parts: int, *, rng: torch.Generator
+) -> list[Tensor]:
+    """Draw masks that together hide every pixel exactly once.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of a mask, as for `random_mask`.
+    parts : int
+        How many masks; each hides about ``1 / parts`` of the pixels.
+    rng : torch.Generator
+        Source of the randomness; the masks live on its device.
+
+    Returns
+    -------
+    list of Tensor
+        Boolean, of the given shape; True = hidden from the network.
+    """
+    part_of = torch.randint(parts, shape, generator=rng, device=rng.device)
+    return [part_of == part for part in range(parts)]

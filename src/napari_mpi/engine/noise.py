@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _COARSE = 4  # pixels along each axis that one coarse pixel stands for
+BELL_WIDTH = 8.0
+"""Standard deviation of the bell of `smoothed`, in pixels."""
 _REACH = 6  # coarse pixels
 _WEIGHTS = [math.exp(-(step**2) / (2 * 2.0**2)) for step in range(-_REACH, _REACH + 1)]
 _BELL = [weight / sum(_WEIGHTS) for weight in _WEIGHTS]

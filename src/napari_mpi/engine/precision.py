@@ -1,5 +1,6 @@
 """Precision of the convolutions, chosen by measuring the device, not by its name."""
 
+import functools
 import time
 from statistics import median
 from typing import Literal
@@ -31,6 +32,7 @@ def resolve_precision(
     return "float32"
 
 
+@functools.cache  # one answer for all images of a run, however busy the machine gets
 def _bfloat16_is_faster() -> bool:
     """Time steps of a small network in both precisions, interleaved, once warm."""
     with torch.random.fork_rng(devices=[]):

@@ -40,7 +40,10 @@ class ResidualTrunk(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, planes, Y, X) to (N, channels, Y, X), sides divisible by 2."""
         features = self.scale(self.enter(F.pixel_unshuffle(x, HALF)))
-        return F.pixel_shuffle(self.leave(features), HALF)
+        # In bfloat16, a prediction near 1 would be rounded to steps of 1/256.
+        with torch.autocast(x.device.type, enabled=False):
+            left = self.leave(features.float())
+        return F.pixel_shuffle(left, HALF)
 
 
 class ResidualScale(nn.Module):

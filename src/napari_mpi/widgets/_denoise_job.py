@@ -91,7 +91,7 @@ def denoise_job(
     weights = load_weights(
         request.weights, seed=request.config.seed, colour=layout.is_colour
     )
-    config = denoising.effective_config(request.config, layout, weights)
+    config = denoising.effective_config(request.config, layout, weights, device)
     notices = [fallback_notice(request.device, device)]
     if weights.name == RANDOM_START:
         notices.append("the weights 'none' start at random: slower and less sharp")
@@ -119,7 +119,7 @@ def denoise_job(
 def _psnr(snapshot: Any, reference: Array | None, span: float | None) -> float | None:
     from skimage.metrics import peak_signal_noise_ratio
 
-    if reference is None:
+    if reference is None or snapshot.image is None:
         return None
     clean, image = reference[snapshot.index].astype(float), snapshot.image.astype(float)
     return float(peak_signal_noise_ratio(clean, image, data_range=span))

@@ -24,6 +24,8 @@ from napari_mpi.widgets._endings import Ending
 from napari_mpi.widgets._layers import add_result
 from napari_mpi.widgets._workers import JobWorker, start_job
 
+_STEPS = 1000  # of the progress bar, for one plane
+
 
 class DenoiseRun:
     """Everything that belongs to one run, on the main thread.
@@ -59,6 +61,7 @@ class DenoiseRun:
         self._newest: Progress | None = None
         self._unshown: dict[int, Any] = {}
         self._losses: list[float] = []
+        self._psnr: float | None = None
         self._quality: str | None = None
         self._seconds = 0.0
 
@@ -115,8 +118,10 @@ class DenoiseRun:
             self._prepared = dataclasses.replace(event, state=None)
         elif isinstance(event, Progress):
             self._newest = event
-            self._unshown[event.snapshot.plane] = event.snapshot
             self._losses.extend(event.snapshot.losses)
+            if event.snapshot.image is not None:
+                self._unshown[event.snapshot.plane] = event.snapshot
+                self._psnr = event.psnr
         else:
             self._quality = event.quality
 
@@ -196,8 +201,8 @@ class DenoiseRun:
         if self._newest is None:
             flat = " · constant: nothing to denoise"
             return self.ending.value + flat * (self.ending is Ending.COMPLETE)
-        snapshot, psnr = self._newest.snapshot, self._newest.psnr
-        parts = [f"iteration {snapshot.iteration} of {snapshot.iterations}"]
+        snapshot = self._newest.snapshot
+        parts = [snapshot.stage]
         if snapshot.planes > 1:
             parts.insert(0, f"plane {snapshot.plane + 1} of {snapshot.planes}")
         if self.ending is Ending.NOT_YET:
@@ -206,8 +211,8 @@ class DenoiseRun:
             parts += [self.ending.value, f"{self._seconds:.0f} s"]
         if self._quality is not None:
             parts.append(self._quality)
-        elif psnr is not None:
-            parts.append(f"{psnr:.2f} dB")
+        elif self._psnr is not None:
+            parts.append(f"{self._psnr:.2f} dB")
         if self._is_guarded(snapshot):
             parts.append(GUARDED)
         if self._prepared is not None:
@@ -221,15 +226,12 @@ class DenoiseRun:
 
     @property
     def _total(self) -> int:
-        return self.request.config.iterations * self.request.selection.planes
+        return _STEPS * int(self.request.selection.planes)
 
     @property
     def _done(self) -> int:
-        """Iterations done, over all planes."""
-        if self._newest is None:
-            return 0
-        snapshot = self._newest.snapshot
-        return int(snapshot.plane * self.request.config.iterations + snapshot.iteration)
+        """Steps of the bar that are done, over all planes."""
+        return round(self.fraction * self._total)
 
     def _how_it_ended(self, error: EngineError | None) -> Ending:
         assert self._worker is not None

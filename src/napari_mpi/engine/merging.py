@@ -1,0 +1,175 @@
+"""The pixel's own value: a prediction merged with the noisy image, by their errors.
+
+Where noise is independent from pixel to pixel, a noisy pixel of variance s2 is a second
+measurement beside the network's prediction D. The mean of both with the least error
+gives the noisy one the weight
+
+    w = 1 - s2 (1 - c) / <(y - D)^2>
+
+where c is the share of a pixel's own value that D has taken over already, and < > a
+local mean: <(y - D)^2> = e + s2 - 2 c s2 with e the error of D. For a hidden pixel c is
+0 and this is the rule of inverse variances, w = e / (e + s2). Stein's lemma gives c as
+the derivative of D by the pixel's value, and one more prediction measures it.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_mpi.engine.noise import BELL_WIDTH, smoothed
+
+_LEVELS = 12  # of intensity, at which the variance is measured
+_FLAT_SHARE = 0.3  # of the pixels of a level: those with the least structure
+_FLAT_REACH = 7  # pixels: side of the square over which structure is looked for
+_FEWEST = 64  # pixels, with which a variance is known to within some 20 %
+
+WHITE = 1.3
+"""Ratio of noise variances, of pixels two apart and of neighbours, still called white.
+
+Both are equal where noise is independent; in `benchmarks/merge.py` they differ by less
+than 20 % for such noise, and by a factor of 5.8 in WideField_BPAE_G."""
+
+CAUTION = 0.02
+"""By how much the noise variance is taken to be larger than estimated.
+
+On top of twice the standard error of a local mean: a weight of the noisy pixel that is
+due to chance alone would bring noise back."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseModel:
+    """Variance of noise that is independent from pixel to pixel, by intensity.
+
+    Parameters
+    ----------
+    slope : float
+        Variance per intensity, from ``darkest`` on (photon noise), not negative.
+    floor : float
+        Variance at ``darkest`` (read noise), not negative.
+    darkest : float
+        Intensity of the darkest pixels that it was measured at.
+    spread : float
+        Variance over pixels two apart, by that of neighbours: 1 for white noise.
+    """
+
+    slope: float
+    floor: float
+    darkest: float
+    spread: float
+
+    @property
+    def is_white(self) -> bool:
+        """Whether neighbours share little enough of their noise to merge."""
+        return self.spread < WHITE
+
+    def variance(self, image: Tensor) -> Tensor:
+        """Return the noise variance of every pixel, of the image's shape."""
+        above = (image - self.darkest).clamp(min=0)
+        return (self.slope * above + self.floor).clamp(min=1e-10)
+
+
+def estimate_noise(noisy: Tensor, predicted: Tensor, filled: Tensor) -> NoiseModel:
+    """Estimate the noise of one image from what predictions leave of it.
+
+    What is left is filtered so that only its finest detail remains, in two sizes, the
+    larger of which tells correlated noise; its mean square is taken where the filled
+    image is flattest, level by level of intensity; a line through the levels, which
+    must not fall, is the model.
+
+    Parameters
+    ----------
+    noisy : Tensor
+        Shape (N, C, Y, X).
+    predicted : Tensor
+        Of the same shape, the prediction with all pixels open.
+    filled : Tensor
+        Of the same shape, predictions of hidden pixels: where they are flat is
+        independent of the noise that is measured there.
+    """
+    left = noisy - predicted
+    fine, coarse = (_finest(left, step).square() for step in (1, 2))
+    level = _box(filled)
+    structure = _box(filled.square()) - level.square()
+    columns = [
+        part.flatten().cpu().numpy() for part in (level, structure, fine, coarse)
+    ]
+    levels, fines, coarses = _by_level(*columns)
+    variances = np.maximum(fines, coarses)
+    slope, floor = _line(levels - levels[0], variances)
+    spread = float(np.median(coarses / np.maximum(fines, 1e-20)))
+    return NoiseModel(slope, floor, float(levels[0]), spread)
+
+
+def merged(noisy: Tensor, predicted: Tensor, taken: Tensor, variance: Tensor) -> Tensor:
+    """Merge a prediction with the noisy image, each by its error.
+
+    Parameters
+    ----------
+    noisy : Tensor
+        Shape (N, C, Y, X).
+    predicted : Tensor
+        Of the same shape.
+    taken : Tensor
+        Of the same shape: derivative of the prediction by the pixel's own noisy value,
+        noise in it is averaged out.
+    variance : Tensor
+        Of the same shape: variance of the noise.
+
+    Returns
+    -------
+    Tensor
+        ``predicted + w * (noisy - predicted)``, with w in 0..1 over some 16 pixels.
+    """
+    doubt = 1 + CAUTION + 2 * math.sqrt(2 / (4 * math.pi * BELL_WIDTH**2))
+    explained = doubt * smoothed(variance * (1 - taken))
+    difference = noisy - predicted
+    weight = 1 - explained / smoothed(difference.square()).clamp(min=1e-20)
+    return predicted + weight.clamp(0, 1) * difference
+
+
+def _finest(image: Tensor, step: int) -> Tensor:
+    """Filter by second differences along both axes; white noise keeps its variance."""
+    second = torch.tensor([1.0, -2.0, 1.0], dtype=image.dtype, device=image.device)
+    kernel = torch.outer(second, second) / 6
+    images, channels, height, width = image.shape
+    planes = image.reshape(images * channels, 1, height, width)
+    padded = F.pad(planes, (step,) * 4, mode="replicate")
+    return F.conv2d(padded, kernel[None, None], dilation=step).reshape(image.shape)
+
+
+def _box(image: Tensor) -> Tensor:
+    """Return means over squares."""
+    return F.avg_pool2d(
+        image, _FLAT_REACH, 1, _FLAT_REACH // 2, count_include_pad=False
+    )
+
+
+def _by_level(
+    level: NDArray[np.float32],
+    structure: NDArray[np.float32],
+    *squares: NDArray[np.float32],
+) -> tuple[NDArray[np.float64], ...]:
+    """Return mean level, and mean squares, of the flattest pixels of every level."""
+    rows = []
+    parts = max(1, min(_LEVELS, int(level.size * _FLAT_SHARE) // _FEWEST))
+    for part in np.array_split(np.argsort(level, kind="stable"), parts):
+        flattest = np.quantile(structure[part], _FLAT_SHARE)
+        flat = part[structure[part] <= flattest]
+        rows.append([level[flat].mean(), *(square[flat].mean() for square in squares)])
+    return tuple(np.array(rows, dtype=np.float64).T)
+
+
+def _line(
+    above: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Fit slope and floor, neither negative, to values of equal relative error."""
+    weights = 1 / np.maximum(values, 1e-20)
+    columns = np.stack([above * weights, weights], axis=1)
+    (slope, floor), _ = nnls(columns, values * weights)
+    return float(slope), float(floor)
