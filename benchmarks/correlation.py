@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 import pretrained
-from napari_mpi.engine.config import preset
 from napari_mpi.engine.denoising import denoise
 from napari_mpi.engine.jobs import run
 from napari_mpi.engine.noise import neighbour_correlation
+from napari_mpi.engine.presets import preset
 from napari_mpi.engine.weights import load_weights
 
 SIGMAS = (5, 10, 25, 50)

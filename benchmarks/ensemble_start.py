@@ -16,10 +16,11 @@ import numpy as np
 import torch
 
 from napari_mpi.engine.axes import ImageAxes
-from napari_mpi.engine.config import EnsembleStart, preset
+from napari_mpi.engine.config import EnsembleStart
 from napari_mpi.engine.filling import iterative_filling
 from napari_mpi.engine.jobs import run
 from napari_mpi.engine.metrics import quality
+from napari_mpi.engine.presets import preset
 from napari_mpi.engine.weights import load_weights
 
 DATA = Path(os.environ.get("NAPARI_MPI_DATA", "../shared"))

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from napari_mpi.engine import intensity
-from napari_mpi.engine.config import preset
 from napari_mpi.engine.denoising import denoise
 from napari_mpi.engine.jobs import run
+from napari_mpi.engine.presets import preset
 from napari_mpi.engine.weights import load_weights
 
 MARGINS = (0.0, 0.02, 0.05, 0.10)

@@ -18,9 +18,10 @@ from statistics import median
 import torch
 
 import pretrained
-from napari_mpi.engine.config import NetworkConfig, preset
+from napari_mpi.engine.config import NetworkConfig
 from napari_mpi.engine.filling import FillingState, iterative_filling
 from napari_mpi.engine.jobs import run
+from napari_mpi.engine.presets import preset
 from napari_mpi.engine.pretraining import pretrain
 from napari_mpi.engine.recipes import RECIPES
 from napari_mpi.engine.training_images import TrainingImages, read_training_images

@@ -28,10 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_mpi.engine.axes import ImageAxes
-from napari_mpi.engine.config import FillingConfig, preset
+from napari_mpi.engine.config import FillingConfig
 from napari_mpi.engine.denoising import denoise, effective_config
 from napari_mpi.engine.image_io import read_image
 from napari_mpi.engine.metrics import quality
+from napari_mpi.engine.presets import preset
 from napari_mpi.engine.recipes import RECIPES
 from napari_mpi.engine.weights import Weights, load_weights, random_weights
 

@@ -121,6 +121,12 @@ def test_result_tells_how_to_make_it_again(noisy, weights, results):
         "ensemble_of": "hidden",
         "guard": False,
         "keep_means": False,
+        "crop": 0,
+        "passes": 0,
+        "merge": False,
+        "stop": False,
+        "weights_ema_decay": 0.0,
+        "precision": "float32",
         "pixel_unshuffle": 1,
         "seed": 7,
     }

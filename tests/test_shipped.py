@@ -19,7 +19,7 @@ from napari_mpi.engine.registry import (
 )
 from napari_mpi.engine.weights import load_weights, random_weights, save_weights
 
-FILLS = {"learning_rate": 0.0, "iterations": 4}
+FILLS = {"learning_rate": 0.0}
 
 
 @pytest.fixture
@@ -99,8 +99,8 @@ def test_correlated_noise_is_not_learnt(tmp_path, rng, offline):
 
 
 def test_the_suggested_preset_follows_the_weights(tmp_path, small_weights):
-    assert suggested_preset("auto") == "blind-fast"
-    assert suggested_preset("grey") == "blind-fast"
+    assert suggested_preset("auto") == "blind-auto"
+    assert suggested_preset("grey") == "blind-auto"
     assert suggested_preset("none") == "independent-fast"
     assert [suggested_preset(name) for name in PUBLISHED] == [
         "independent-fast",
@@ -109,6 +109,6 @@ def test_the_suggested_preset_follows_the_weights(tmp_path, small_weights):
     ours, theirs = tmp_path / "ours.safetensors", tmp_path / "theirs.safetensors"
     save_weights(random_weights(load_weights("grey").network), ours)
     save_weights(small_weights, theirs)
-    assert suggested_preset(ours) == "blind-fast"
+    assert suggested_preset(ours) == "blind-auto"
     assert suggested_preset(theirs) == "independent-fast"
-    assert suggested_preset(tmp_path / "missing.safetensors") == "blind-fast"
+    assert suggested_preset(tmp_path / "missing.safetensors") == "blind-auto"

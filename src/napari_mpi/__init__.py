@@ -31,8 +31,8 @@ def denoise(
     weights : str
         A name that ``napari-mpi weights list`` shows, or the path of a weights file.
     preset : str, optional
-        Noise and effort: '(blind|independent|real|correlated)-(fast|full)'; what the
-        weights are meant for if None.
+        Noise and effort: '(blind|independent|real|correlated)-(fast|full)', or
+        'blind-auto'; what the weights are meant for if None.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
     **settings
@@ -66,16 +66,16 @@ def denoise(
         axes as axes_,
     )
     from napari_mpi.engine import (
-        config,
         denoising,
         jobs,
+        presets,
         registry,
     )
     from napari_mpi.engine import (
         weights as weights_,
     )
 
-    chosen = config.preset(preset or registry.suggested_preset(weights), **settings)
+    chosen = presets.preset(preset or registry.suggested_preset(weights), **settings)
     array = np.asanyarray(image)
     letters = axes_.guess_axes(array.shape) if axes is None else axes.upper()
     colour = axes_.ImageAxes(letters, array.shape).is_colour

@@ -10,14 +10,9 @@ from typing import TYPE_CHECKING, Any
 from napari_mpi import __version__
 from napari_mpi.cli_pretrain import add_pretrain
 from napari_mpi.cli_settings import add_settings, say, say_nothing
-from napari_mpi.engine.config import (
-    DEFAULT_PRESET,
-    GUARDED,
-    PRESETS,
-    FillingConfig,
-    preset,
-)
+from napari_mpi.engine.config import FillingConfig
 from napari_mpi.engine.errors import ConfigError, EngineError, ImageFileError
+from napari_mpi.engine.presets import DEFAULT_PRESET, GUARDED, PRESETS, preset
 from napari_mpi.engine.registry import (
     DEFAULT_WEIGHTS,
     PUBLISHED,

@@ -4,14 +4,9 @@ import dataclasses
 
 import pytest
 
-from napari_mpi.engine.config import (
-    DEFAULT_PRESET,
-    PRESETS,
-    FillingConfig,
-    NetworkConfig,
-    preset,
-)
+from napari_mpi.engine.config import FillingConfig, NetworkConfig
 from napari_mpi.engine.errors import ConfigError
+from napari_mpi.engine.presets import DEFAULT_PRESET, PRESETS, preset
 
 NAN = float("nan")
 FIELDS = dataclasses.fields(FillingConfig)
@@ -27,8 +22,8 @@ PAPER = {
 
 
 def test_there_are_no_presets_but_ours_and_the_papers():
-    assert set(PRESETS) == {"blind-fast", "blind-full", *PAPER}
-    assert DEFAULT_PRESET == "blind-fast"
+    assert set(PRESETS) == {"blind-auto", "blind-fast", "blind-full", *PAPER}
+    assert DEFAULT_PRESET == "blind-auto"
 
 
 @pytest.mark.parametrize("name", PAPER)
@@ -43,6 +38,8 @@ def test_preset_equals_the_papers_table(name):
     )
     assert found == PAPER[name]
     assert (config.learning_rate, config.ensemble_start) == (2e-3, "noisy")
+    assert not (config.crop or config.passes or config.stop or config.merge)
+    assert (config.precision, config.weights_ema_decay) == ("float32", 0)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +64,14 @@ def test_preset_equals_the_papers_table(name):
         ("ema_decay", -0.1, ["EMA decay", "-0.1", "at least 0 and below 1"]),
         ("ema_decay", NAN, ["EMA decay", "nan", "at least 0 and below 1"]),
         ("ensemble_start", "zero", ["'zero'", "noisy, first-fill, unbiased"]),
+        ("crop", -1, ["crop", "-1", "0 or more"]),
+        ("crop", 64, ["passes are 0", "set passes to 5"]),
+        ("stop", True, ["passes are 0", "set passes to 5"]),
+        ("merge", True, ["passes are 0", "set passes to 5"]),
+        ("merge", "yes", ["merge", "'yes'", "True, False"]),
+        ("passes", 101, ["passes", "101", "from 0 to 100"]),
+        ("weights_ema_decay", 1, ["weights' EMA decay", "1", "below 1"]),
+        ("precision", "half", ["'half'", "float32, bfloat16, auto"]),
         ("pixel_unshuffle", 0, ["pixel unshuffle", "0", "from 1 to 8"]),
         ("pixel_unshuffle", 9, ["pixel unshuffle", "9", "from 1 to 8"]),
         ("seed", -1, ["seed", "-1", "from 0 to"]),
@@ -182,4 +187,4 @@ def test_field_tells_forms_its_label_help_and_limits(field):
     ],
 )
 def test_limits_of_a_form_are_valid_settings(name, value):
-    assert getattr(FillingConfig(**{name: value}), name) == value
+    assert getattr(FillingConfig(**{"passes": 5, name: value}), name) == value

@@ -11,7 +11,7 @@ import torch
 
 from napari_mpi.engine import denoising
 from napari_mpi.engine.axes import ImageAxes
-from napari_mpi.engine.config import FillingConfig, NetworkConfig, preset
+from napari_mpi.engine.config import FillingConfig, NetworkConfig
 from napari_mpi.engine.denoising import DenoisingState, denoise, effective_config
 from napari_mpi.engine.errors import (
     AxesError,
@@ -23,6 +23,7 @@ from napari_mpi.engine.errors import (
 )
 from napari_mpi.engine.jobs import run
 from napari_mpi.engine.networks import FillingNetwork
+from napari_mpi.engine.presets import preset
 from napari_mpi.engine.weights import load_weights, random_weights
 
 CONFIG = FillingConfig(iterations=3)
@@ -145,10 +146,11 @@ def test_integers_are_clipped_to_their_type_and_never_wrapped(
 def test_grey_images_get_one_shared_mask_whatever_the_settings(small_weights):
     per_channel = FillingConfig(shared_mask=False)
     grey, colour = ImageAxes("ZYX", (2, 9, 9)), ImageAxes("YXS", (9, 9, 3))
-    assert effective_config(per_channel, grey, small_weights).shared_mask
-    assert not effective_config(per_channel, colour, small_weights).shared_mask
+    cpu = torch.device("cpu")
+    assert effective_config(per_channel, grey, small_weights, cpu).shared_mask
+    assert not effective_config(per_channel, colour, small_weights, cpu).shared_mask
     one_plane = random_weights(NetworkConfig(width=8, scales=2, mask_channels=1))
-    assert effective_config(per_channel, colour, one_plane).shared_mask
+    assert effective_config(per_channel, colour, one_plane, cpu).shared_mask
 
 
 @pytest.mark.parametrize(

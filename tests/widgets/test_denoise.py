@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_mpi.engine import filling, networks
 from napari_mpi.engine.jobs import run as run_job
+from napari_mpi.engine.presets import preset
 from napari_mpi.widgets.denoise import DenoiseWidget
 
 pytestmark = pytest.mark.gui
@@ -554,6 +555,19 @@ def test_a_preset_fills_the_settings_and_keeps_the_seed(viewer, make_widget):
     widget.form.noise.value, widget.form.effort.value = "correlated", "full"
     config = widget.form.settings.config()
     assert (config.mask_ratio, config.iterations, config.seed) == (0.9, 800, 9)
+
+
+def test_efforts_are_those_of_the_kind_of_noise(viewer, make_widget):
+    form = make_widget().form
+    assert (form.noise.value, form.effort.value) == ("blind", "auto")
+    assert form.settings.config().stop
+    form.noise.value = "real"  # for which the paper has no such effort
+    assert form.effort.choices == ("fast", "full")
+    assert form.settings.config() == preset("real-fast")
+    form.effort.value = "full"
+    form.noise.value = "blind"
+    assert form.effort.choices == ("auto", "fast", "full")
+    assert form.settings.config() == preset("blind-full")
 
 
 def test_the_theme_s_colours_reach_the_curve(viewer, make_widget):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from napari_mpi import cli
-from napari_mpi.engine.config import PRESETS, preset
+from napari_mpi.engine.presets import PRESETS, preset
 from napari_mpi.widgets._forms import (
     SettingsForm,
     command_line,
@@ -23,7 +23,7 @@ def test_the_form_gives_back_the_settings_it_shows(name, qapp):
 
 
 def test_the_choices_name_every_preset():
-    names = {f"{n}-{e}" for _, n in noise_choices() for _, e in effort_choices()}
+    names = {f"{n}-{e}" for _, n in noise_choices() for _, e in effort_choices(n)}
     assert names == set(PRESETS)
 
 

@@ -9,8 +9,6 @@ from napari_mpi.engine.errors import ConfigError
 
 EnsembleStart = Literal["noisy", "first-fill", "unbiased"]
 EnsembleOf = Literal["hidden", "all"]
-Noise = Literal["blind", "independent", "real", "correlated"]
-Effort = Literal["auto", "fast", "full"]
 FillingPrecision = Literal["float32", "bfloat16", "auto"]
 Architecture = Literal["skip", "residual"]
 
@@ -257,82 +255,3 @@ class NetworkConfig:
         require_whole("width", self.width, at_least=1, at_most=1024)
         require_whole("scales", self.scales, at_least=1, at_most=8)
         require_whole("blocks", self.blocks, at_least=1, at_most=64)
-
-
-def preset(name: str, **changes: Any) -> FillingConfig:
-    """Return the settings of a preset, with the given fields changed.
-
-    Parameters
-    ----------
-    name : str
-        One of `PRESETS`, such as 'independent-fast'.
-    **changes
-        Fields of `FillingConfig` to set otherwise; None leaves a field as it is.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such preset or field, or a value is outside its range.
-    """
-    require_choice("preset", name, tuple(PRESETS))
-    known = {field.name for field in dataclasses.fields(FillingConfig)}
-    for field in changes:
-        require_choice("setting", field, tuple(sorted(known)))
-    given = {field: _plain(value) for field, value in changes.items()}
-    given = {field: value for field, value in given.items() if value is not None}
-    return dataclasses.replace(PRESETS[name], **given)
-
-
-def _plain(value: Any) -> Any:
-    """Return numpy's numbers as Python's own, which JSON can hold."""
-    return value.item() if hasattr(value, "item") else value
-
-
-def _paper(
-    noise: Noise, mask_ratio: float, full: int, **shared: Any
-) -> dict[str, FillingConfig]:
-    """Return the paper's fast and full settings for one kind of noise (section 4)."""
-    fast = FillingConfig(
-        mask_ratio=mask_ratio, iterations=200, ema_decay=0.90, **shared
-    )
-    slow = dataclasses.replace(fast, iterations=full, ema_decay=0.99)
-    return {f"{noise}-fast": fast, f"{noise}-full": slow}
-
-
-def _ours() -> dict[str, FillingConfig]:
-    """Return the settings for weights that have seen noise of many kinds."""
-    full = FillingConfig(
-        mask_ratio=0.20,
-        learning_rate=1e-4,
-        iterations=100,
-        ema_decay=0.99,
-        ensemble_start="unbiased",
-        ensemble_of="all",
-        guard=True,
-        keep_means=True,
-        crop=256,
-        passes=5,
-        merge=True,
-        weights_ema_decay=0.9,
-        precision="auto",
-    )
-    return {
-        "blind-auto": dataclasses.replace(full, stop=True),
-        "blind-fast": dataclasses.replace(full, iterations=12),
-        "blind-full": full,
-    }
-
-
-# Below the checks, which run when these are made.
-PRESETS: dict[str, FillingConfig] = {
-    **_ours(),
-    **_paper("independent", 0.30, full=1000),
-    **_paper("real", 0.85, full=1000, shared_mask=True),
-    **_paper("correlated", 0.90, full=800, shared_mask=True, pixel_unshuffle=2),
-}
-"""Settings by name: noise and effort; all but 'blind' are the paper's (section 4)."""
-
-DEFAULT_PRESET = "blind-auto"
-
-GUARDED = "not adapted, since the noise is correlated between neighbours"
-"""What to tell where the guard has left the network as it is."""

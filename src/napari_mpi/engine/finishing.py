@@ -13,7 +13,7 @@ from napari_mpi.engine.noise import smoothed
 
 Predict = Callable[[Tensor, Tensor | None], Tensor]
 
-_PROBE = 0.1  # standard deviations of the noise, by which pixels are moved to see
+_PROBE = 0.1  # of what a prediction leaves (its spread), by which pixels are moved
 _LEAST_PROBE = 1e-3  # of the network's range, so that float32 resolves the answer
 
 
@@ -73,12 +73,15 @@ def finish(noisy: Tensor, predict: Predict, config: FillingConfig) -> Iterator[P
     result = (unmasked + hidden_mean) / 2
     if config.keep_means:
         result = result + smoothed(noisy - result)
-    variance = _white_variance(noisy, unmasked, filled) if config.merge else None
-    if variance is None:
+    if not config.merge:
         yield Passed(1.0, result)
         return
     yield Passed((config.passes + 1) / total, result)
-    taken = _taken(noisy, unmasked, variance, predict, rng)
+    taken = _taken(noisy, unmasked, predict, rng)
+    variance = _white_variance(noisy, unmasked, filled, taken)
+    if variance is None:
+        yield Passed(1.0, result)
+        return
     # Open in all passes but one, and in the one that hides nothing.
     share = 1 - 1 / (2 * config.passes)
     image = merged(noisy, result, share * taken, variance)
@@ -90,13 +93,15 @@ def passes_of(config: FillingConfig) -> int:
     return config.passes + 1 + config.merge
 
 
-def _white_variance(noisy: Tensor, unmasked: Tensor, filled: Tensor) -> Tensor | None:
+def _white_variance(
+    noisy: Tensor, unmasked: Tensor, filled: Tensor, taken: Tensor
+) -> Tensor | None:
     """Return the noise variance of every pixel, or None where noise is correlated."""
-    variance = torch.empty_like(noisy)
+    variance, images = torch.empty_like(noisy), (noisy, unmasked, filled, taken)
     for image in range(noisy.shape[0]):
         for channel in range(noisy.shape[1]):
             one = (slice(image, image + 1), slice(channel, channel + 1))
-            model = estimate_noise(noisy[one], unmasked[one], filled[one])
+            model = estimate_noise(*(image[one] for image in images))
             if not model.is_white:
                 return None
             variance[one] = model.variance(unmasked[one])
@@ -106,7 +111,6 @@ def _white_variance(noisy: Tensor, unmasked: Tensor, filled: Tensor) -> Tensor |
 def _taken(
     noisy: Tensor,
     unmasked: Tensor,
-    variance: Tensor,
     predict: Predict,
     rng: torch.Generator,
 ) -> Tensor:
@@ -115,7 +119,8 @@ def _taken(
     All pixels are moved at once, up or down at random, so that what their neighbours
     cause averages out (Ramani et al. 2008, Monte-Carlo SURE).
     """
-    step = max(_PROBE * float(variance.mean().sqrt()), _LEAST_PROBE)
+    spread = float((noisy - unmasked).square().mean().sqrt())
+    step = max(_PROBE * spread, _LEAST_PROBE)
     drawn = torch.randint(2, noisy.shape, generator=rng, device=noisy.device)
     signs = drawn.to(noisy.dtype) * 2 - 1
     moved = predict(noisy + step * signs, None)

@@ -27,6 +27,7 @@ from napari_mpi.engine.noise import BELL_WIDTH, smoothed
 _LEVELS = 12  # of intensity, at which the variance is measured
 _FLAT_SHARE = 0.3  # of the pixels of a level: those with the least structure
 _FLAT_REACH = 7  # pixels: side of the square over which structure is looked for
+_MOST_TAKEN = 0.5  # of a pixel's own value: where more is, nothing flat was found
 _FEWEST = 64  # pixels, with which a variance is known to within some 20 %
 
 WHITE = 1.3
@@ -74,7 +75,9 @@ class NoiseModel:
         return (self.slope * above + self.floor).clamp(min=1e-10)
 
 
-def estimate_noise(noisy: Tensor, predicted: Tensor, filled: Tensor) -> NoiseModel:
+def estimate_noise(
+    noisy: Tensor, predicted: Tensor, filled: Tensor, taken: Tensor | None = None
+) -> NoiseModel:
     """Estimate the noise of one image from what predictions leave of it.
 
     What is left is filtered so that only its finest detail remains, in two sizes, the
@@ -91,16 +94,20 @@ def estimate_noise(noisy: Tensor, predicted: Tensor, filled: Tensor) -> NoiseMod
     filled : Tensor
         Of the same shape, predictions of hidden pixels: where they are flat is
         independent of the noise that is measured there.
+    taken : Tensor, optional
+        Of the same shape: derivative of the prediction by the pixel's own value, whose
+        share of the finest detail is no longer left. None for a blind prediction.
     """
     left = noisy - predicted
     fine, coarse = (_finest(left, step).square() for step in (1, 2))
+    taken = torch.zeros_like(noisy) if taken is None else taken
     level = _box(filled)
     structure = _box(filled.square()) - level.square()
-    columns = [
-        part.flatten().cpu().numpy() for part in (level, structure, fine, coarse)
-    ]
-    levels, fines, coarses = _by_level(*columns)
-    variances = np.maximum(fines, coarses)
+    columns = (level, structure, fine, coarse, taken)
+    levels, fines, coarses, shares = _by_level(
+        *(column.flatten().cpu().numpy() for column in columns)
+    )
+    variances = np.maximum(fines, coarses) / (1 - shares.clip(0, _MOST_TAKEN)) ** 2
     slope, floor = _line(levels - levels[0], variances)
     spread = float(np.median(coarses / np.maximum(fines, 1e-20)))
     return NoiseModel(slope, floor, float(levels[0]), spread)
@@ -153,15 +160,15 @@ def _box(image: Tensor) -> Tensor:
 def _by_level(
     level: NDArray[np.float32],
     structure: NDArray[np.float32],
-    *squares: NDArray[np.float32],
+    *others: NDArray[np.float32],
 ) -> tuple[NDArray[np.float64], ...]:
-    """Return mean level, and mean squares, of the flattest pixels of every level."""
+    """Return mean level, and the others' means, of the flattest pixels of a level."""
     rows = []
     parts = max(1, min(_LEVELS, int(level.size * _FLAT_SHARE) // _FEWEST))
     for part in np.array_split(np.argsort(level, kind="stable"), parts):
         flattest = np.quantile(structure[part], _FLAT_SHARE)
         flat = part[structure[part] <= flattest]
-        rows.append([level[flat].mean(), *(square[flat].mean() for square in squares)])
+        rows.append([level[flat].mean(), *(other[flat].mean() for other in others)])
     return tuple(np.array(rows, dtype=np.float64).T)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import platformdirs
 from safetensors import SafetensorError, safe_open
 
-from napari_mpi.engine.config import DEFAULT_PRESET
 from napari_mpi.engine.errors import WeightsError
+from napari_mpi.engine.presets import DEFAULT_PRESET
 
 RANDOM_START = "none"
 """Name of the weights that know nothing: a random start."""

@@ -28,6 +28,7 @@ The denoised image gains about half of it (`benchmarks/effort.py`)."""
 
 _SIDE = 512  # pixels, of the part of a larger image that is checked
 _LEAST_SHARE = 0.01  # of the noise variance, that an error is taken to be at least
+_LEAST_ERROR = 1e-12  # of an image without noise or error, so that it has decibels
 
 
 class StopRule:
@@ -55,6 +56,7 @@ class StopRule:
             return torch.rand(shape, generator=rng, device=noisy.device) < share
 
         self.held_out = drawn(HELD_OUT)
+        self.held_out[..., height // 2, width // 2] = True  # one at least
         self._window = _centre(height, width)
         self._hidden = (drawn(mask_ratio) | self.held_out)[self._window]
         self._errors: list[float] = []
@@ -97,7 +99,8 @@ class StopRule:
         part = noisy[self._window]
         left = (adaptation.predict(part, self._hidden) - part).square()
         scored = self.held_out[self._window].expand_as(left)
-        error = max(float(left[scored].mean()) - variance, _LEAST_SHARE * variance)
+        least = max(_LEAST_SHARE * variance, _LEAST_ERROR)
+        error = max(float(left[scored].mean()) - variance, least)
         if not self._errors or error < min(self._errors):
             self._best = adaptation.weights()
         gain = _decibel(self._errors[-1] / error) if self._errors else math.inf

@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from napari_mpi.engine.config import DEFAULT_PRESET, preset
+from napari_mpi.engine.presets import DEFAULT_PRESET, preset
 from napari_mpi.engine.registry import (
     DEFAULT_WEIGHTS,
     suggested_preset,
@@ -62,8 +62,8 @@ class DenoiseForm(QWidget):
         self._lay_out()
         for entry in (self.image, self.reference, self.scope):
             entry.changed.connect(self._on_change)
-        for entry in (self.noise, self.effort):
-            entry.changed.connect(self._apply_preset)
+        self.noise.changed.connect(self._offer_efforts)
+        self.effort.changed.connect(self._apply_preset)
         self.weights.changed.connect(self._suggest_noise)
         self.file_button.clicked.connect(self._choose_file)
         viewer.dims.events.order.connect(self._on_change)
@@ -159,7 +159,7 @@ class DenoiseForm(QWidget):
         self.image = ComboBox(name="image", label="Image", choices=self._images)
         self.scope = ComboBox(name="scope", label="Scope", choices=_SCOPES)
         self.noise = ComboBox(name="noise", label="Noise", choices=noise_choices())
-        self.effort = ComboBox(name="effort", label="Effort", choices=effort_choices())
+        self.effort = ComboBox(name="effort", label="Effort", choices=self._efforts)
         self.weights = ComboBox(name="weights", label="Weights", choices=self._weights)
         self.weights.value = DEFAULT_WEIGHTS
         self.device = DeviceEntry(self)
@@ -173,7 +173,7 @@ class DenoiseForm(QWidget):
 
     def _explain(self) -> None:
         self.noise.tooltip = "what the noise of one pixel tells of its neighbours'"
-        self.effort.tooltip = "fast for a look, full for the paper's best"
+        self.effort.tooltip = "how long to adapt the network to your image"
         self.weights.tooltip = "what the network knows before it sees the image"
         self.reference.tooltip = "a clean image, if any: PSNR and SSIM are shown"
         self.command_button.setToolTip("the command that does the same in a terminal")
@@ -197,6 +197,15 @@ class DenoiseForm(QWidget):
             return
         self._choices.show_row("scope", visible=self._is_stack())
         self.changed.emit()
+
+    def _efforts(self, _: Any) -> list[tuple[str, str]]:
+        return effort_choices(self.noise.value)
+
+    def _offer_efforts(self) -> None:
+        """Offer what there is for the kind of noise; keep the effort if it is there."""
+        with self.effort.changed.blocked():
+            self.effort.reset_choices()
+        self._apply_preset()
 
     def _apply_preset(self) -> None:
         seed = self.settings["seed"].value

@@ -11,8 +11,8 @@ from napari.utils import progress
 from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
 
-from napari_mpi.engine.config import GUARDED
 from napari_mpi.engine.errors import EngineError
+from napari_mpi.engine.presets import GUARDED
 from napari_mpi.widgets._denoise_job import (
     Finished,
     Prepared,

@@ -9,13 +9,8 @@ from magicgui.widgets import CheckBox, ComboBox, create_widget
 from magicgui.widgets.bases import ValueWidget
 from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
-from napari_mpi.engine.config import (
-    Effort,
-    FillingConfig,
-    NetworkConfig,
-    Noise,
-    preset,
-)
+from napari_mpi.engine.config import FillingConfig, NetworkConfig
+from napari_mpi.engine.presets import PRESETS, Effort, Noise, preset
 from napari_mpi.engine.recipes import PretrainingConfig
 
 C = TypeVar("C", FillingConfig, NetworkConfig, PretrainingConfig)
@@ -37,9 +32,21 @@ def noise_choices() -> list[tuple[str, str]]:
     return [(NOISE_LABELS[noise], noise) for noise in get_args(Noise)]
 
 
-def effort_choices() -> list[tuple[str, str]]:
-    """Return (label, value) of every effort."""
-    return [(effort, effort) for effort in get_args(Effort)]
+EFFORT_LABELS: dict[Effort, str] = {
+    "auto": "auto: until more no longer pays",
+    "fast": "fast: a first look",
+    "full": "full: as long as it may pay",
+}
+"""What the efforts are called in the form."""
+
+
+def effort_choices(noise: str) -> list[tuple[str, str]]:
+    """Return (label, value) of every effort that there is for a kind of noise."""
+    return [
+        (EFFORT_LABELS[effort], effort)
+        for effort in get_args(Effort)
+        if f"{noise}-{effort}" in PRESETS
+    ]
 
 
 class Form(QWidget):

@@ -1,0 +1,104 @@
+"""Noise estimated from one image, and the pixel's own value merged in by its error."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from napari_mpi.engine.merging import NoiseModel, estimate_noise, merged
+from napari_mpi.engine.noise import poisson_gaussian
+
+
+def tensor(image):
+    return torch.from_numpy(np.asarray(image, dtype=np.float32))[None, None]
+
+
+@pytest.fixture
+def clean(rng):
+    """Return smooth structure between 0.2 and 0.8."""
+    image = gaussian_filter(rng.normal(size=(256, 256)), 12)
+    return 0.2 + 0.6 * (image - image.min()) / np.ptp(image)
+
+
+def error(image, clean):
+    return float((image - tensor(clean)).square().mean())
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.1])
+def test_the_variance_of_gaussian_noise_is_found(sigma, clean, rng):
+    noisy = tensor(clean + rng.normal(0, sigma, clean.shape))
+    model = estimate_noise(noisy, tensor(clean), tensor(clean))
+    variance = model.variance(tensor(clean))
+    assert float(variance.mean()) == pytest.approx(sigma**2, rel=0.1)
+    assert model.is_white
+
+
+def test_photon_noise_grows_with_intensity(clean, rng):
+    noisy = poisson_gaussian(clean, gain=0.02, read_noise=0.02, rng=rng)
+    model = estimate_noise(tensor(noisy), tensor(clean), tensor(clean))
+    for level in (0.25, 0.5, 0.75):
+        found = float(model.variance(torch.tensor(level)))
+        assert found == pytest.approx(0.02 * level + 0.02**2, rel=0.15)
+
+
+def test_correlated_noise_is_recognised(clean, rng):
+    grain = gaussian_filter(rng.normal(size=clean.shape), 1)
+    noisy = tensor(clean + 0.05 * grain / grain.std())
+    assert not estimate_noise(noisy, tensor(clean), tensor(clean)).is_white
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (7, 5)])
+def test_the_smallest_images_have_a_noise_too(size):
+    noisy = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(0))
+    model = estimate_noise(noisy, torch.zeros_like(noisy), torch.zeros_like(noisy))
+    assert torch.isfinite(model.variance(noisy)).all()
+    variance = torch.full_like(noisy, 0.1)
+    result = merged(noisy, torch.zeros_like(noisy), torch.zeros_like(noisy), variance)
+    assert torch.isfinite(result).all()
+
+
+def test_a_blind_prediction_is_merged_by_inverse_variances(clean, rng):
+    sigma, blur = 0.05, 0.05
+    noisy = tensor(clean + rng.normal(0, sigma, clean.shape))
+    predicted = tensor(clean + rng.normal(0, blur, clean.shape))
+    variance = torch.full_like(noisy, sigma**2)
+    result = merged(noisy, predicted, torch.zeros_like(noisy), variance)
+    # Two measurements of equal error, independent of each other.
+    assert error(result, clean) == pytest.approx(sigma**2 / 2, rel=0.1)
+
+
+def test_a_prediction_that_took_the_pixel_over_gains_from_it_no_more(clean, rng):
+    noise = rng.normal(0, 0.05, clean.shape)
+    best = tensor(clean + 0.5 * noise + rng.normal(0, 0.025, clean.shape))
+    noisy = tensor(clean + noise)
+    variance = torch.full_like(noisy, 0.05**2)
+    taken = torch.full_like(noisy, 0.5)
+    told = error(merged(noisy, best, taken, variance), clean)
+    untold = error(merged(noisy, best, torch.zeros_like(noisy), variance), clean)
+    # <(y - D)^2> = 2 (0.025)^2, of which s2 (1 - c) would explain all and more.
+    assert told == pytest.approx(error(best, clean), rel=0.02)
+    assert untold == pytest.approx(error(best, clean), rel=0.02)
+    blind = tensor(clean + rng.normal(0, 0.025, clean.shape))
+    assert error(merged(noisy, blind, 0 * taken, variance), clean) < error(blind, clean)
+
+
+def test_a_good_prediction_gets_no_noise_back(clean, rng):
+    noisy = tensor(clean + rng.normal(0, 0.1, clean.shape))
+    variance = torch.full_like(noisy, 0.1**2)
+    result = merged(noisy, tensor(clean), torch.zeros_like(noisy), variance)
+    assert error(result, clean) < 0.002 * 0.1**2
+
+
+def test_where_a_prediction_fails_the_pixels_own_values_stay(clean, rng):
+    noisy = tensor(clean + rng.normal(0, 0.01, clean.shape))
+    predicted = tensor(clean)
+    predicted[..., :128] += 0.2
+    variance = torch.full_like(noisy, 0.01**2)
+    result = merged(noisy, predicted, torch.zeros_like(noisy), variance)
+    torch.testing.assert_close(result[..., :96], noisy[..., :96], rtol=0, atol=1e-3)
+    assert error(result[..., 160:], clean[:, 160:]) < 0.1 * 0.01**2
+
+
+def test_variance_stays_above_zero_below_the_darkest():
+    model = NoiseModel(slope=0.1, floor=0.0, darkest=0.2, spread=1.0)
+    assert (model.variance(torch.tensor([-1.0, 0.2, 0.3])) > 0).all()
