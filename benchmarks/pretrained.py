@@ -110,13 +110,20 @@ def cases(side: int = SIDE) -> Iterator[Case]:
     yield middle("oct", "1", noisy, clean, side)
 
 
-def photograph(name: str, *, grey: bool, side: int = SIDE) -> Case:
-    """Return a photograph with Gaussian noise, unclipped as in the paper."""
+def photograph(
+    name: str, *, grey: bool, side: int = SIDE, sigma: float | None = None
+) -> Case:
+    """Return a photograph with Gaussian noise, unclipped as in the paper.
+
+    Its group tells a sigma that was asked for; it is 25 otherwise.
+    """
     clean = read_image(DATA / "cset9" / f"{name}.png").array[..., :3]
     if grey:
         clean = np.rint(clean @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
-    case = middle("cset9 grey" if grey else "cset9 colour", name, clean, clean, side)
-    noise = np.random.default_rng(SEED).normal(0, SIGMA, case.clean.shape)
+    group = "cset9 grey" if grey else "cset9 colour"
+    group += "" if sigma is None else f", sigma {sigma:g}"
+    case = middle(group, name, clean, clean, side)
+    noise = np.random.default_rng(SEED).normal(0, sigma or SIGMA, case.clean.shape)
     return dataclasses.replace(case, noisy=(case.clean + noise).astype(np.float32))
 
 

@@ -2,18 +2,22 @@
 
 import dataclasses
 import gc
+import time
 import weakref
 
 import numpy as np
 import pytest
 import torch
 
+from napari_mpi.engine.adaptation import Adaptation
 from napari_mpi.engine.config import FillingConfig, NetworkConfig
 from napari_mpi.engine.errors import ConfigError, DivergenceError
 from napari_mpi.engine.filling import FillingState, iterative_filling
 from napari_mpi.engine.jobs import run
 from napari_mpi.engine.masks import random_mask
 from napari_mpi.engine.networks import FillingNetwork
+from napari_mpi.engine.presets import preset
+from napari_mpi.engine.weights import random_weights
 
 SHAPE = (1, 3, 32, 28)
 CONFIG = FillingConfig(iterations=4, mask_ratio=0.3)
@@ -265,3 +269,103 @@ def test_kept_means_are_those_of_the_noisy_image(noisy, small_weights):
     assert off[1] < 0.1 * off[0]
     last = snapshots(dark, small_weights, config)[-1]
     assert (last.ensemble == kept.numpy()).all()
+
+
+OURS = NetworkConfig(
+    architecture="residual", channels=3, mask_channels=3, width=8, scales=2
+)
+PASSES = dataclasses.replace(
+    preset("blind-full"), iterations=6, crop=16, precision="float32", guard=False
+)
+
+
+@pytest.fixture(scope="module")
+def our_weights():
+    return random_weights(OURS, seed=0)
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_passes_fill_the_whole_image_whatever_the_crops(stop, noisy, our_weights):
+    config = dataclasses.replace(PASSES, iterations=1, stop=stop)
+    result = fill(noisy, our_weights, config)
+    assert result.shape == noisy.shape
+    # A single crop of 16 x 16 cannot have reached both corners.
+    for corner in (np.s_[..., :4, :4], np.s_[..., -4:, -4:]):
+        assert not torch.equal(result[corner], noisy[corner])
+
+
+def test_a_first_look_is_shown_before_any_iteration(noisy, our_weights):
+    first, *_, last = snapshots(noisy, our_weights, PASSES)
+    seen = our_weights.to_network()(noisy, torch.zeros(noisy.shape, dtype=torch.bool))
+    assert (first.iteration, first.fraction) == (0, 0)
+    np.testing.assert_allclose(first.ensemble, seen.detach().numpy(), atol=1e-6)
+    assert (last.iteration, last.fraction) == (6, 1)
+
+
+def test_the_stages_are_told_in_words(noisy, our_weights):
+    stages = [s.stage for s in snapshots(noisy, our_weights, PASSES)]
+    assert stages[0] == "iteration 0 of 6"
+    assert stages[-2:] == ["6 iterations, last passes", "6 iterations"]
+    auto = dataclasses.replace(PASSES, stop=True)
+    assert snapshots(noisy, our_weights, auto)[1].stage == "iteration 1 of up to 6"
+
+
+@pytest.mark.parametrize("steps", [1, 3, 7, 9])
+@pytest.mark.parametrize("stop", [False, True])
+def test_a_closed_job_with_passes_goes_on_exactly_where_it_stood(
+    stop, steps, noisy, our_weights
+):
+    config = dataclasses.replace(PASSES, stop=stop)
+    network = our_weights.to_network()
+    state = FillingState(noisy, network, config)
+    job = iterative_filling(noisy, network, config, state=state, snapshot_interval=0)
+    for _ in range(steps):
+        next(job)
+    job.close()
+    state.to("cpu")
+    resumed = run(iterative_filling(noisy, network, config, state=state))
+    assert torch.equal(resumed, fill(noisy, our_weights, config))
+
+
+def test_what_is_held_out_is_not_learnt_from(noisy, our_weights, monkeypatch):
+    scores = []
+    plain = Adaptation.step
+
+    def step(self, part, masked, scored):
+        scores.append((masked, scored))
+        return plain(self, part, masked, scored)
+
+    monkeypatch.setattr(Adaptation, "step", step)
+    config = dataclasses.replace(PASSES, crop=0, stop=True)
+    state = FillingState(noisy, our_weights.to_network(), config)
+    run(iterative_filling(noisy, state.network, config, state=state))
+    held_out = state.stop.held_out
+    assert len(scores) == config.iterations
+    for masked, scored in scores:
+        assert masked[held_out].all()
+        assert not scored[held_out].any()
+        assert torch.equal(masked & ~held_out, scored)
+
+
+def test_with_passes_nothing_is_iterated_where_nothing_adapts(noisy, our_weights):
+    config = dataclasses.replace(PASSES, learning_rate=0.0)
+    state = FillingState(noisy, our_weights.to_network(), config)
+    run(iterative_filling(noisy, state.network, config, state=state))
+    assert state.iteration == 0
+
+
+def test_previews_are_rare_where_they_take_long_but_cancelling_is_not(
+    noisy, small_weights
+):
+    job = iterative_filling(
+        noisy, small_weights.to_network(), dataclasses.replace(CONFIG, iterations=40),
+        snapshot_interval=1e-9,
+    )  # fmt: skip
+    shown = []
+    for snapshot in job:
+        shown.append(snapshot.ensemble is not None)
+        if shown[-1]:
+            time.sleep(0.02)  # what a viewer takes to show it
+    assert len(shown) >= 40  # each of which is a chance to stop
+    assert shown[-1]
+    assert sum(shown) < 20

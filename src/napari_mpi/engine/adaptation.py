@@ -27,12 +27,20 @@ class Adaptation:
         Learning rate, precision, decay of the averaged weights.
     device : torch.device
         Where the network is.
+    captures : bool
+        Whether steps on CUDA are recorded as a graph, see `CapturedStep`.
     """
 
     def __init__(
-        self, network: FillingNetwork, config: FillingConfig, device: torch.device
+        self,
+        network: FillingNetwork,
+        config: FillingConfig,
+        device: torch.device,
+        *,
+        captures: bool = True,
     ) -> None:
         self.network = network
+        self._captures = captures
         self._config = config
         self._device = device
         self._bfloat16 = resolve_precision(config.precision, device) == "bfloat16"
@@ -91,14 +99,15 @@ class Adaptation:
             divided by the number of all entries, as in the authors' code.
         """
         self._steps += 1
-        if self._device.type == "cuda" and self._steps > _WARM_UP:
+        on_gpu = self._device.type == "cuda"
+        if on_gpu and self._captures and self._steps > _WARM_UP:
             if self._captured is None or not self._captured.fits(noisy, masked):
                 self._captured = CapturedStep(self._step, noisy, masked, scored)
             filled, loss = self._captured(noisy, masked, scored)
         else:
             filled, loss = self._step(noisy, masked, scored)
         self._move_average()
-        if self._device.type == "cuda":
+        if on_gpu:
             self._pace.keep()
         return filled, loss
 
