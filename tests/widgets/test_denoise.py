@@ -46,13 +46,13 @@ def gate(monkeypatch):
     """Return a gate that holds every iteration until it is opened (open at first)."""
     gate = threading.Event()
     gate.set()
-    true_adapt = filling._adapt
+    true_iterate = filling._iterate
 
     def wait(*arguments):
         assert gate.wait(30)
-        return true_adapt(*arguments)
+        return true_iterate(*arguments)
 
-    monkeypatch.setattr(filling, "_adapt", wait)
+    monkeypatch.setattr(filling, "_iterate", wait)
     return gate
 
 
@@ -559,6 +559,7 @@ def test_a_preset_fills_the_settings_and_keeps_the_seed(viewer, make_widget):
 
 def test_efforts_are_those_of_the_kind_of_noise(viewer, make_widget):
     form = make_widget().form
+    form.weights.value = "auto"
     assert (form.noise.value, form.effort.value) == ("blind", "auto")
     assert form.settings.config().stop
     form.noise.value = "real"  # for which the paper has no such effort

@@ -212,9 +212,12 @@ class DenoiseForm(QWidget):
         self.settings.show_config(preset(self._preset_name(), seed=seed))
 
     def _suggest_noise(self) -> None:
-        """Choose the kind of noise that the weights are meant for."""
-        if self.weights.value is not None:
-            self.noise.value = suggested_preset(self.weights.value).partition("-")[0]
+        """Choose the kind of noise that the weights are meant for, and its effort."""
+        if self.weights.value is None:
+            return
+        noise, _, effort = suggested_preset(self.weights.value).partition("-")
+        if noise != self.noise.value:
+            self.noise.value, self.effort.value = noise, effort
 
     def _preset_name(self) -> str:
         return f"{self.noise.value}-{self.effort.value}"
