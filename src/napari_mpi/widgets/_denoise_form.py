@@ -203,8 +203,12 @@ class DenoiseForm(QWidget):
 
     def _offer_efforts(self) -> None:
         """Offer what there is for the kind of noise; keep the effort if it is there."""
+        efforts = [value for _, value in effort_choices(self.noise.value)]
+        chosen = self.effort.value if self.effort.value in efforts else efforts[0]
         with self.effort.changed.blocked():
+            self.effort.native.clear()  # or new ones would come last
             self.effort.reset_choices()
+            self.effort.value = chosen
         self._apply_preset()
 
     def _apply_preset(self) -> None:
