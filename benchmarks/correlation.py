@@ -26,7 +26,9 @@ SIGMAS = (5, 10, 25, 50)
 def main() -> None:
     """Print one line per image."""
     weights = load_weights("grey")
-    first = dataclasses.replace(preset("blind-fast"), learning_rate=0.0, iterations=1)
+    first = preset(
+        "blind-full", **{**pretrained.ENSEMBLE, "learning_rate": 0.0}, iterations=1
+    )
     print("image                          first fill   true noise")
     for case in cases():
         job = denoise(

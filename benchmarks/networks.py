@@ -110,9 +110,9 @@ def filled_psnr(weights: Weights) -> tuple[float, float]:
     # Unguarded: what 120 steps leave of an image is as much structure as noise.
     adapting = preset(
         "blind-full",
+        **{**pretrained.ENSEMBLE, "learning_rate": rate},
         iterations=ITERATIONS,
         mask_ratio=MASK_RATIO,
-        learning_rate=rate,
         guard=False,
     )
     fills = dataclasses.replace(

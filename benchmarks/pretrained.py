@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from napari_mpi.engine.axes import ImageAxes
@@ -43,6 +44,15 @@ READ_AT = (25, 50, 100, 200)
 FILLS = 12
 STARTS = ("random", "shipped", "authors")
 CSET = ("House", "Baboon", "kodim03")
+# The ensemble of the iterations is read on the way, so there are no last passes.
+ENSEMBLE = {
+    "passes": 0,
+    "crop": 0,
+    "merge": False,
+    "weights_ema_decay": 0.0,
+    "learning_rate": 3e-5,
+    "precision": "float32",
+}
 
 
 @dataclass(frozen=True)
@@ -150,7 +160,7 @@ def rows(
     for start in starts:
         weights, config = start_of(case, start, max(read_at))
         adapting = effective_config(config, ImageAxes(case.axes, case.noisy.shape),
-                                    weights)  # fmt: skip
+                                    weights, torch.device("cpu"))  # fmt: skip
         filling = dataclasses.replace(adapting, learning_rate=0.0, iterations=FILLS)
         if start == "shipped":  # the only ones trained to see all pixels
             whole = dataclasses.replace(filling, mask_ratio=0.0, iterations=1)
@@ -164,7 +174,7 @@ def start_of(case: Case, start: str, iterations: int) -> tuple[Weights, FillingC
     synthetic = case.group.startswith("cset9")
     if start == "shipped":
         weights = load_weights("auto", colour=case.is_colour)
-        return weights, preset("blind-full", iterations=iterations)
+        return weights, preset("blind-full", iterations=iterations, **ENSEMBLE)
     if start == "random":
         network = RECIPES["colour" if case.is_colour else "grey"].network
         # The paper's rate of 2e-3 is for a network with batch normalisation.

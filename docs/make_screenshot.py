@@ -1,4 +1,4 @@
-"""Take the README's picture: the Denoise widget half-way through a real run.
+"""Take the README's picture: the Denoise widget part of the way through a real run.
 
 Needs a display with OpenGL; without a screen, run it as
 ``xvfb-run -s "-screen 0 1280x860x24" python docs/make_screenshot.py``.
@@ -12,11 +12,11 @@ from qtpy.QtCore import QTimer
 
 from napari_mpi.widgets.denoise import DenoiseWidget
 
-HALF_WAY = 0.5
+HALF_WAY = 0.3
 
 
 def main(target: Path) -> None:
-    """Denoise the retina sample in a viewer and photograph it half-way."""
+    """Denoise the retina sample in a viewer and photograph it on the way."""
     viewer = napari.Viewer()
     viewer.window.resize(1240, 800)
     viewer.open_sample("napari-mpi", "noisy_retina")
@@ -24,6 +24,7 @@ def main(target: Path) -> None:
     assert isinstance(widget, DenoiseWidget)
     widget.form.image.value = viewer.layers["retina (noisy)"]
     widget.form.reference.value = viewer.layers["retina (clean)"]
+    widget.form.effort.value = "full"  # or it would be done before the photograph
     QTimer.singleShot(3000, widget.start_button.click)
     timer = QTimer()
     timer.timeout.connect(lambda: _photograph(viewer, widget, target, timer))
@@ -34,7 +35,7 @@ def main(target: Path) -> None:
 def _photograph(
     viewer: napari.Viewer, widget: DenoiseWidget, target: Path, timer: QTimer
 ) -> None:
-    """Photograph the window once the run is half-way, then leave."""
+    """Photograph the window on the way, then leave."""
     layers = [layer for layer in viewer.layers if "denoised" in layer.name]
     if not layers:
         return

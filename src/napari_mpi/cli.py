@@ -12,7 +12,7 @@ from napari_mpi.cli_pretrain import add_pretrain
 from napari_mpi.cli_settings import add_settings, say, say_nothing
 from napari_mpi.engine.config import FillingConfig
 from napari_mpi.engine.errors import ConfigError, EngineError, ImageFileError
-from napari_mpi.engine.presets import DEFAULT_PRESET, GUARDED, PRESETS, preset
+from napari_mpi.engine.presets import DEFAULT_PRESET, GUARDED, PRESETS, UNMERGED, preset
 from napari_mpi.engine.registry import (
     DEFAULT_WEIGHTS,
     PUBLISHED,
@@ -70,7 +70,7 @@ def _denoise(options: argparse.Namespace) -> None:
     from napari_mpi.engine.axes import ImageAxes
     from napari_mpi.engine.device import (
         describe_device,
-        fallback_notice,
+        notices,
         resolve_device,
     )
     from napari_mpi.engine.weights import load_weights
@@ -91,7 +91,7 @@ def _denoise(options: argparse.Namespace) -> None:
     if image.series > 1:
         tell(f"note     the file has {image.series} series: only the first is denoised")
     tell(f"device   {describe_device(device)}")
-    _say_notices(tell, weights, fallback_notice(options.device, device))
+    _say_notices(tell, weights, notices(options.device, device))
     state = denoising.DenoisingState()
     job = denoising.denoise(
         image.array, axes, weights=weights, config=config, device=device, state=state
@@ -99,6 +99,8 @@ def _denoise(options: argparse.Namespace) -> None:
     result = _with_progress(job, quiet=options.quiet)
     if config.learning_rate and not state.adapted:
         tell(f"note     {GUARDED}")
+    elif config.merge and not state.merged:
+        tell(f"note     {UNMERGED}")
     made = denoising.provenance(config, weights, device, axes, state)
     image_io.write_image(
         options.output,
@@ -217,10 +219,10 @@ def _with_progress(job: Any, *, quiet: bool) -> Any:
 
 
 def _say_notices(
-    tell: Callable[[str], None], weights: "Weights", fallback: str | None
+    tell: Callable[[str], None], weights: "Weights", of_device: list[str]
 ) -> None:
-    if fallback:
-        tell(f"note     {fallback}")
+    for notice in of_device:
+        tell(f"note     {notice}")
     if weights.name == RANDOM_START:
         tell("note     the weights 'none' start at random: slower and less sharp than")
         tell("         pre-trained ones, see 'napari-mpi weights list'")

@@ -62,6 +62,22 @@ def fallback_notice(name: str, device: torch.device) -> str | None:
     return None
 
 
+def notices(name: str, device: torch.device) -> list[str]:
+    """Return what to tell a person about the device that a name has led to."""
+    told = (fallback_notice(name, device), limits_notice(device))
+    return [notice for notice in told if notice is not None]
+
+
+def limits_notice(device: torch.device) -> str | None:
+    """Return what a device lacks that makes CUDA faster, or None."""
+    if device.type == "mps":
+        return (
+            "Apple's GPU works in float32 and step by step: what makes CUDA faster"
+            " (bfloat16, recorded steps) is not there"
+        )
+    return None
+
+
 def is_full_memory(error: BaseException) -> bool:
     """Whether an error says that a device's memory, or the machine's, is full."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):

@@ -82,8 +82,9 @@ def smoothed(image: Tensor) -> Tensor:
     image : Tensor
         Shape (N, C, Y, X).
     """
-    size = image.shape[-2:]
-    coarse = F.interpolate(image, [-(-side // _COARSE) for side in size], mode="area")
+    rows, columns = image.shape[-2:]
+    outwards = (0, -columns % _COARSE, 0, -rows % _COARSE)
+    coarse = F.avg_pool2d(F.pad(image, outwards, mode="replicate"), _COARSE)
     images, channels, height, width = coarse.shape
     planes = coarse.reshape(images * channels, 1, height, width)
     bell = torch.tensor(_BELL, dtype=image.dtype, device=image.device)
@@ -93,4 +94,5 @@ def smoothed(image: Tensor) -> Tensor:
     ):
         planes = F.conv2d(F.pad(planes, pad, mode="replicate"), taps)
     smooth = planes.reshape(images, channels, height, width)
-    return F.interpolate(smooth, size, mode="bilinear", align_corners=False)
+    fine = F.interpolate(smooth, scale_factor=float(_COARSE), mode="bilinear")
+    return fine[..., :rows, :columns]

@@ -86,3 +86,9 @@ DEFAULT_PRESET = "blind-auto"
 
 GUARDED = "not adapted, since the noise is correlated between neighbours"
 """What to tell where the guard has left the network as it is."""
+
+UNMERGED = (
+    "the pixels' own values are not merged in, since the noise is correlated between"
+    " neighbours"
+)
+"""What to tell where the result is the prediction alone, though merging was asked."""

@@ -76,7 +76,7 @@ def denoise_job(
     from napari_mpi.engine.axes import ImageAxes
     from napari_mpi.engine.device import (
         describe_device,
-        fallback_notice,
+        notices,
         resolve_device,
     )
     from napari_mpi.engine.metrics import data_range_of
@@ -92,13 +92,13 @@ def denoise_job(
         request.weights, seed=request.config.seed, colour=layout.is_colour
     )
     config = denoising.effective_config(request.config, layout, weights, device)
-    notices = [fallback_notice(request.device, device)]
+    told = notices(request.device, device)
     if weights.name == RANDOM_START:
-        notices.append("the weights 'none' start at random: slower and less sharp")
+        told.append("the weights 'none' start at random: slower and less sharp")
     yield Prepared(
         image,
         describe_device(device),
-        tuple(notice for notice in notices if notice),
+        tuple(told),
         denoising.provenance(config, weights, device, axes),
         state,
     )

@@ -12,7 +12,7 @@ from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
 
 from napari_mpi.engine.errors import EngineError
-from napari_mpi.engine.presets import GUARDED
+from napari_mpi.engine.presets import GUARDED, UNMERGED
 from napari_mpi.widgets._denoise_job import (
     Finished,
     Prepared,
@@ -63,6 +63,7 @@ class DenoiseRun:
         self._losses: list[float] = []
         self._psnr: float | None = None
         self._quality: str | None = None
+        self._is_unmerged = False
         self._seconds = 0.0
 
     # -- what it does ------------------------------------------------------------
@@ -170,6 +171,9 @@ class DenoiseRun:
             self._restore_kept()
         elif keep_layers:
             self._remove_result()
+        complete = self.ending is Ending.COMPLETE and self._newest is not None
+        if complete and self.request.config.merge:
+            self._is_unmerged = not self._state.merged
         if not self.can_continue:
             self._state = None  # and with it the network
         return losses
@@ -215,6 +219,8 @@ class DenoiseRun:
             parts.append(f"{self._psnr:.2f} dB")
         if self._is_guarded(snapshot):
             parts.append(GUARDED)
+        elif self._is_unmerged:
+            parts.append(UNMERGED)
         if self._prepared is not None:
             parts.append(self._prepared.device)
         return " · ".join(parts)
