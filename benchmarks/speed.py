@@ -18,6 +18,7 @@ import dataclasses
 import itertools
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -84,6 +85,7 @@ def step_of(
     side: int = SIDE,
     device: torch.device = CPU,
     captures: bool = True,
+    compiled: bool = False,
     **layout: bool,
 ) -> Callable[[], object]:
     """Return what does one iteration: a mask, a step, the ensemble left out."""
@@ -93,6 +95,8 @@ def step_of(
     config = preset("blind-full", precision=precision)
     filler = random_weights(network).to_network(device).train()
     adaptation = Adaptation(filler, config, device, captures=captures)
+    if compiled:
+        adaptation.network = torch.compile(filler)
     if "channels_last" in layout:
         last = layout["channels_last"]
         order = torch.channels_last if last else torch.contiguous_format
@@ -206,6 +210,15 @@ def choices(rounds: int) -> None:
     told("bfloat16, ours, each in its order", in_turns(precisions, rounds))
     crops = {"off": step_of(OURS, "auto", 1024), "on": step_of(OURS, "auto", 256)}
     told("crops of 256, ours, of an image of 1024", in_turns(crops, rounds))
+    if shutil.which("c++") or shutil.which("g++"):
+        ours, compiled = (
+            step_of(OURS, "auto", 256, compiled=choice) for choice in (False, True)
+        )
+        started = time.perf_counter()
+        compiled()
+        compiling = time.perf_counter() - started
+        name = f"torch.compile, ours (first step {compiling:.0f} s)"
+        told(name, in_turns({"off": ours, "on": compiled}, rounds))
     threads = torch.get_num_threads()
     ours = step_of(OURS, "auto", 256)
 

@@ -112,3 +112,31 @@ def test_the_suggested_preset_follows_the_weights(tmp_path, small_weights):
     assert suggested_preset(ours) == "blind-auto"
     assert suggested_preset(theirs) == "independent-fast"
     assert suggested_preset(tmp_path / "missing.safetensors") == "blind-auto"
+
+
+def test_weak_noise_costs_no_detail(rng, offline):
+    _, clean = middle(sample_data.SAMPLES["tissue"](seed=0))
+    noisy = (clean + rng.normal(0, 3, clean.shape)).astype(np.float32)
+    layout = ImageAxes("YXS", clean.shape)
+    results = {
+        merge: (
+            quality(
+                denoise(noisy, "YXS", device="cpu", preset="blind-fast", merge=merge),
+                clean,
+                layout,
+            ).psnr
+        )
+        for merge in (False, True)
+    }
+    before = quality(noisy, clean, layout).psnr
+    assert results[True] > before + 1
+    assert results[True] > results[False] + 1
+
+
+@pytest.mark.parametrize("side", [160, 300])
+def test_the_same_seed_gives_the_same_image_with_everything_on(side, offline):
+    noisy, _ = middle(sample_data.SAMPLES["retina"](seed=0), side)
+    first, again = (denoise(noisy, "YX", device="cpu", iterations=24) for _ in range(2))
+    other = denoise(noisy, "YX", device="cpu", iterations=24, seed=1)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)

@@ -48,16 +48,15 @@ def test_open_and_hidden_passes_count_half_each(noisy):
 
 def test_merging_knows_what_a_prediction_took_over(noisy):
     def predict(image, masked):
-        """Return local means, a ninth of which is the pixel's own value."""
-        return torch.nn.functional.avg_pool2d(image, 3, 1, 1, count_include_pad=False)
+        """Return local means, a part of which is the pixel's own value."""
+        return torch.nn.functional.avg_pool2d(image, 7, 1, 3, count_include_pad=False)
 
     config = dataclasses.replace(CONFIG, merge=True)
     passed = last(noisy, predict, config)
     assert passed.merged
-    # Nothing but noise is left, so nothing is merged back; were the predictions taken
-    # for blind, what is left would seem too little for noise alone.
+    # Nothing but noise is left, so that next to nothing is merged back.
     before = (predict(noisy, None) - 0.5).square().mean()
-    assert (passed.image - 0.5).square().mean() < 1.02 * before
+    assert (passed.image - 0.5).square().mean() < 1.1 * before
 
 
 def test_correlated_noise_is_not_merged(noisy):

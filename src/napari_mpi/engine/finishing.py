@@ -77,11 +77,11 @@ def finish(noisy: Tensor, predict: Predict, config: FillingConfig) -> Iterator[P
         yield Passed(1.0, result)
         return
     yield Passed((config.passes + 1) / total, result)
-    taken = _taken(noisy, unmasked, predict, rng)
-    variance = _white_variance(noisy, unmasked, filled, taken)
+    variance = _white_variance(noisy, unmasked, filled)
     if variance is None:
         yield Passed(1.0, result)
         return
+    taken = _taken(noisy, unmasked, predict, rng)
     # Open in all passes but one, and in the one that hides nothing.
     share = 1 - 1 / (2 * config.passes)
     image = merged(noisy, result, share * taken, variance)
@@ -93,11 +93,9 @@ def passes_of(config: FillingConfig) -> int:
     return config.passes + 1 + config.merge
 
 
-def _white_variance(
-    noisy: Tensor, unmasked: Tensor, filled: Tensor, taken: Tensor
-) -> Tensor | None:
+def _white_variance(noisy: Tensor, unmasked: Tensor, filled: Tensor) -> Tensor | None:
     """Return the noise variance of every pixel, or None where noise is correlated."""
-    variance, images = torch.empty_like(noisy), (noisy, unmasked, filled, taken)
+    variance, images = torch.empty_like(noisy), (noisy, unmasked, filled)
     for image in range(noisy.shape[0]):
         for channel in range(noisy.shape[1]):
             one = (slice(image, image + 1), slice(channel, channel + 1))

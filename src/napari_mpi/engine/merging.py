@@ -27,7 +27,6 @@ from napari_mpi.engine.noise import BELL_WIDTH, smoothed
 _LEVELS = 12  # of intensity, at which the variance is measured
 _FLAT_SHARE = 0.3  # of the pixels of a level: those with the least structure
 _FLAT_REACH = 7  # pixels: side of the square over which structure is looked for
-_MOST_TAKEN = 0.5  # of a pixel's own value: where more is, nothing flat was found
 _FEWEST = 64  # pixels, with which a variance is known to within some 20 %
 
 WHITE = 1.3
@@ -75,9 +74,7 @@ class NoiseModel:
         return (self.slope * above + self.floor).clamp(min=1e-10)
 
 
-def estimate_noise(
-    noisy: Tensor, predicted: Tensor, filled: Tensor, taken: Tensor | None = None
-) -> NoiseModel:
+def estimate_noise(noisy: Tensor, predicted: Tensor, filled: Tensor) -> NoiseModel:
     """Estimate the noise of one image from what predictions leave of it.
 
     What is left is filtered so that only its finest detail remains, in two sizes, the
@@ -94,20 +91,16 @@ def estimate_noise(
     filled : Tensor
         Of the same shape, predictions of hidden pixels: where they are flat is
         independent of the noise that is measured there.
-    taken : Tensor, optional
-        Of the same shape: derivative of the prediction by the pixel's own value, whose
-        share of the finest detail is no longer left. None for a blind prediction.
     """
     left = noisy - predicted
     fine, coarse = (_finest(left, step).square() for step in (1, 2))
-    taken = torch.zeros_like(noisy) if taken is None else taken
     level = _box(filled)
     structure = _box(filled.square()) - level.square()
-    columns = (level, structure, fine, coarse, taken)
-    levels, fines, coarses, shares = _by_level(
+    columns = (level, structure, fine, coarse)
+    levels, fines, coarses = _by_level(
         *(column.flatten().cpu().numpy() for column in columns)
     )
-    variances = np.maximum(fines, coarses) / (1 - shares.clip(0, _MOST_TAKEN)) ** 2
+    variances = np.maximum(fines, coarses)
     slope, floor = _line(levels - levels[0], variances)
     spread = float(np.median(coarses / np.maximum(fines, 1e-20)))
     return NoiseModel(slope, floor, float(levels[0]), spread)

@@ -1,14 +1,23 @@
-"""Precision of the convolutions, chosen by measuring the device, not by its name."""
+"""Precision of the convolutions, chosen by measuring the device, not by its name.
+
+Measured once per machine and kept in the cache: were it measured anew each time, a busy
+moment could change the choice, and with it, in the last digits, the image.
+"""
 
 import functools
+import json
 import time
+from contextlib import suppress
 from statistics import median
 from typing import Literal
 
 import torch
 from torch import nn
 
+from napari_mpi.engine.device import describe_device
 from napari_mpi.engine.recipes import Precision
+from napari_mpi.engine.registry import cache_folder
+from napari_mpi.engine.whole_files import whole_file
 
 _WORTH = 0.8  # bfloat16 must take less than this share of float32's time
 _ROUNDS = 3
@@ -27,12 +36,29 @@ def resolve_precision(
         return precision
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    if device.type == "cpu" and _bfloat16_is_faster():
+    if device.type == "cpu" and _kept_choice():
         return "bfloat16"
     return "float32"
 
 
-@functools.cache  # one answer for all images of a run, however busy the machine gets
+@functools.cache
+def _kept_choice() -> bool:
+    """Return whether bfloat16 is faster on this processor, measured if not known."""
+    machine = f"{describe_device(torch.device('cpu'))}, torch {torch.__version__}"
+    machine += f", {torch.get_num_threads()} threads"
+    path = cache_folder() / "precision.json"
+    known: dict[str, bool] = {}
+    with suppress(OSError, ValueError):
+        known = dict(json.loads(path.read_text()))
+    if machine not in known:
+        known[machine] = _bfloat16_is_faster()
+        with suppress(OSError):  # without a cache it is measured again next time
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(path) as temporary:
+                temporary.write_text(json.dumps(known))
+    return known[machine]
+
+
 def _bfloat16_is_faster() -> bool:
     """Time steps of a small network in both precisions, interleaved, once warm."""
     with torch.random.fork_rng(devices=[]):

@@ -24,7 +24,8 @@ FIRST_CHECK = 12
 WORTH = 0.15
 """Gain in dB of the hidden pixels' error, for which as many iterations again pay.
 
-The denoised image gains about half of it (`benchmarks/effort.py`)."""
+The denoised image gains about half of it (`benchmarks/effort.py`). A gain counts with
+its standard error on top: where noise hides it, it is not taken to be over."""
 
 _SIDE = 512  # pixels, of the part of a larger image that is checked
 _LEAST_SHARE = 0.01  # of the noise variance, that an error is taken to be at least
@@ -60,6 +61,7 @@ class StopRule:
         self._window = _centre(height, width)
         self._hidden = (drawn(mask_ratio) | self.held_out)[self._window]
         self._errors: list[float] = []
+        self._squares = torch.empty(0)  # of the last check, pixel by pixel
         self._best: Mapping[str, Tensor] | None = None
         self._next = 0
         self._limit = 0
@@ -68,6 +70,7 @@ class StopRule:
     def to(self, device: torch.device | str) -> None:
         """Move masks and kept weights to a device."""
         self.held_out, self._hidden = self.held_out.to(device), self._hidden.to(device)
+        self._squares = self._squares.to(device)
         if self._best is not None:
             self._best = {name: value.to(device) for name, value in self._best.items()}
 
@@ -98,13 +101,14 @@ class StopRule:
         """
         part = noisy[self._window]
         left = (adaptation.predict(part, self._hidden) - part).square()
-        scored = self.held_out[self._window].expand_as(left)
+        squares = left[self.held_out[self._window].expand_as(left)]
         least = max(_LEAST_SHARE * variance, _LEAST_ERROR)
-        error = max(float(left[scored].mean()) - variance, least)
+        error = max(float(squares.mean()) - variance, least)
         if not self._errors or error < min(self._errors):
             self._best = adaptation.weights()
-        gain = _decibel(self._errors[-1] / error) if self._errors else math.inf
+        gain = self._gain(squares, error)
         self._errors.append(error)
+        self._squares = squares
         self._next = max(FIRST_CHECK, 2 * iteration)
         # Twice the first check at least: Adam's first steps shake the weights.
         pays = gain >= WORTH or iteration < 2 * FIRST_CHECK
@@ -112,6 +116,15 @@ class StopRule:
             self.has_stopped = True
             assert self._best is not None
             adaptation.restore(self._best)
+
+    def _gain(self, squares: Tensor, error: float) -> float:
+        """Return what the error may have gained since the last check, in dB."""
+        if not self._errors:
+            return math.inf
+        falls = self._squares - squares
+        fall = self._errors[-1] - error
+        doubt = float(falls.std(correction=0)) / math.sqrt(falls.numel())
+        return _decibel(1 + max(fall + doubt, -0.5 * error) / error)
 
 
 def _centre(height: int, width: int) -> Window:
