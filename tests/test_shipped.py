@@ -129,8 +129,8 @@ def test_weak_noise_costs_no_detail(rng, offline):
         for merge in (False, True)
     }
     before = quality(noisy, clean, layout).psnr
-    assert results[True] > before + 1
-    assert results[True] > results[False] + 1
+    assert results[True] > results[False] + 2
+    assert results[True] > before - 0.5
 
 
 @pytest.mark.parametrize("side", [160, 300])

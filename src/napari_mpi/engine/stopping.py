@@ -104,9 +104,11 @@ class StopRule:
         squares = left[self.held_out[self._window].expand_as(left)]
         least = max(_LEAST_SHARE * variance, _LEAST_ERROR)
         error = max(float(squares.mean()) - variance, least)
-        if not self._errors or error < min(self._errors):
+        doubt = self._doubt(squares)
+        # Later weights are preferred unless they are worse beyond doubt.
+        if not self._errors or error < min(self._errors) + 2 * doubt:
             self._best = adaptation.weights()
-        gain = self._gain(squares, error)
+        gain = self._gain(error, doubt)
         self._errors.append(error)
         self._squares = squares
         self._next = max(FIRST_CHECK, 2 * iteration)
@@ -117,14 +119,19 @@ class StopRule:
             assert self._best is not None
             adaptation.restore(self._best)
 
-    def _gain(self, squares: Tensor, error: float) -> float:
+    def _doubt(self, squares: Tensor) -> float:
+        """Return the standard error of the error's change since the last check."""
+        if not self._errors:
+            return 0.0
+        changes = squares - self._squares
+        return float(changes.std(correction=0)) / math.sqrt(changes.numel())
+
+    def _gain(self, error: float, doubt: float) -> float:
         """Return what the error may have gained since the last check, in dB."""
         if not self._errors:
             return math.inf
-        falls = self._squares - squares
-        fall = self._errors[-1] - error
-        doubt = float(falls.std(correction=0)) / math.sqrt(falls.numel())
-        return _decibel(1 + max(fall + doubt, -0.5 * error) / error)
+        fall = self._errors[-1] - error + doubt
+        return _decibel(1 + max(fall, -0.5 * error) / error)
 
 
 def _centre(height: int, width: int) -> Window:
