@@ -40,16 +40,8 @@ def main() -> None:
     if options.table is not None:
         print_table(options.table)
         return
-    with options.csv.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=FIELDS)
-        if file.tell() == 0:
-            writer.writeheader()
-        for case in cases(options.side):
-            if not options.groups or case.group in options.groups:
-                row = measured(case)
-                writer.writerow(row)
-                file.flush()
-                print(row, flush=True)
+    chosen = pretrained.in_groups(cases(options.side), options.groups)
+    pretrained.write(options.csv, FIELDS, map(measured, chosen))
 
 
 def cases(side: int) -> Iterator[pretrained.Case]:

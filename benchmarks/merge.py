@@ -16,6 +16,7 @@ Usage: python benchmarks/merge.py [--csv FILE] [--groups NAME ...]
 import argparse
 import csv
 import dataclasses
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,15 +59,9 @@ def main() -> None:
     if options.table is not None:
         print_table(options.table)
         return
-    with options.csv.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=FIELDS)
-        if file.tell() == 0:
-            writer.writeheader()
-        for case in cases():
-            if not options.groups or case.group in options.groups:
-                writer.writerows(rows(case))
-                file.flush()
-                print(case.group, case.name, flush=True)
+    chosen = pretrained.in_groups(cases(), options.groups)
+    lines = itertools.chain.from_iterable(map(rows, chosen))
+    pretrained.write(options.csv, FIELDS, lines)
 
 
 def cases() -> Iterator[pretrained.Case]:

@@ -17,9 +17,10 @@ Usage: python benchmarks/pretrained.py [--csv FILE] [--starts random shipped aut
 import argparse
 import csv
 import dataclasses
+import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,20 +84,29 @@ def main() -> None:
     if options.table is not None:
         print_table(options.table)
         return
-    with options.csv.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=FIELDS)
-        if file.tell() == 0:
-            writer.writeheader()
-        for case in cases(options.side):
-            if options.groups and case.group not in options.groups:
-                continue
-            for row in rows(case, options.starts, tuple(options.read_at)):
-                writer.writerow(row)
-                file.flush()
-                print(row, flush=True)
+    chosen = in_groups(cases(options.side), options.groups)
+    found = (rows(case, options.starts, tuple(options.read_at)) for case in chosen)
+    write(options.csv, FIELDS, itertools.chain.from_iterable(found))
 
 
 FIELDS = ("group", "image", "start", "iterations", "psnr", "ssim", "seconds")
+
+
+def in_groups(cases: Iterator[Case], groups: list[str] | None) -> Iterator[Case]:
+    """Leave out the cases of other groups than those named; none if None."""
+    return (case for case in cases if not groups or case.group in groups)
+
+
+def write(path: Path, fields: tuple[str, ...], lines: Iterable[dict]) -> None:
+    """Append lines to a table, each as soon as it is there, and print them."""
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=fields)
+        if file.tell() == 0:
+            writer.writeheader()
+        for line in lines:
+            writer.writerow(line)
+            file.flush()
+            print(line, flush=True)
 
 
 def cases(side: int = SIDE) -> Iterator[Case]:

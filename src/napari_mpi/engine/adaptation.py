@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from napari_mpi.engine.config import FillingConfig
-from napari_mpi.engine.graphs import CapturedStep, Pace
+from napari_mpi.engine.graphs import CapturedStep, Pace, on_side_stream
 from napari_mpi.engine.networks import FillingNetwork
 from napari_mpi.engine.precision import resolve_precision
 from napari_mpi.engine.subimages import fill
@@ -100,12 +100,14 @@ class Adaptation:
         """
         self._steps += 1
         on_gpu = self._device.type == "cuda"
-        if on_gpu and self._captures and self._steps > _WARM_UP:
+        if not (on_gpu and self._captures):
+            filled, loss = self._step(noisy, masked, scored)
+        elif self._steps <= _WARM_UP:
+            filled, loss = on_side_stream(self._step, noisy, masked, scored)
+        else:
             if self._captured is None or not self._captured.fits(noisy, masked):
                 self._captured = CapturedStep(self._step, noisy, masked, scored)
             filled, loss = self._captured(noisy, masked, scored)
-        else:
-            filled, loss = self._step(noisy, masked, scored)
         self._move_average()
         if on_gpu:
             self._pace.keep()
@@ -166,7 +168,13 @@ class Adaptation:
 
     @contextmanager
     def _autocast(self) -> Iterator[None]:
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
+        # Each weight is used once, so casts are not kept; recorded steps couldn't be.
+        with torch.autocast(
+            self._device.type,
+            torch.bfloat16,
+            enabled=self._bfloat16,
+            cache_enabled=False,
+        ):
             yield
 
     def _prefers_channels_last(self) -> bool:

@@ -232,7 +232,7 @@ def reached(state: DenoisingState) -> dict[str, Any]:
         "plane": state.plane,
         "iteration": state.iteration,
         "adapted": state.adapted,
-        "merged": state.merged,
+        "merged": state.merged and state.filling is not None and state.filling.merged,
     }
 
 

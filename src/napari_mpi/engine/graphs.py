@@ -9,6 +9,21 @@ from torch import Tensor
 Step = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
+def on_side_stream(
+    step: Step, noisy: Tensor, masked: Tensor, scored: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Take a step on a stream of its own, as steps that are to be recorded ask for."""
+    current = torch.cuda.current_stream(noisy.device)
+    side = torch.cuda.Stream(noisy.device)  # type: ignore[no-untyped-call]
+    side.wait_stream(current)
+    with torch.cuda.stream(side):
+        filled, loss = step(noisy, masked, scored)
+    current.wait_stream(side)
+    for value in (filled, loss):
+        value.record_stream(current)
+    return filled, loss
+
+
 class CapturedStep:
     """A step of adaptation, recorded once and replayed without its Python.
 
