@@ -1,5 +1,7 @@
 """Snapshots: due by the clock, rarer where they take long, whole at the end."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -7,7 +9,9 @@ from napari_mpi.engine import reporting
 from napari_mpi.engine.errors import DivergenceError
 from napari_mpi.engine.reporting import Reporter, Standing
 
-STANDING = Standing(3, 10, "iteration 3 of 10", True, 0.3)
+STANDING = Standing(
+    iteration=3, iterations=10, stage="iteration 3 of 10", adapts=True, fraction=0.3
+)
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def test_a_preview_beside_the_work_shows_what_was_there_when_it_was_asked_for():
     shown = []
     for step in range(200):
         work += 1
-        standing = Standing(step, 200, "", True, step / 200)
+        standing = dataclasses.replace(STANDING, iteration=step)
         for snapshot in reporter.poll(standing, work.clone):
             if snapshot.ensemble is not None:
                 shown.append((snapshot.iteration + 1, snapshot.ensemble))

@@ -19,30 +19,27 @@ from napari_mpi.engine.filling import FillingState, iterative_filling
 from napari_mpi.engine.intensity import IntensityMap, measure, require_usable
 from napari_mpi.engine.jobs import Job
 from napari_mpi.engine.precision import resolve_precision
-from napari_mpi.engine.reporting import SNAPSHOT_INTERVAL, FillingSnapshot
+from napari_mpi.engine.reporting import (
+    SNAPSHOT_INTERVAL,
+    FillingSnapshot,
+    Standing,
+)
 from napari_mpi.engine.weights import Weights
 
 Array = NDArray[np.generic]
 
 
-@dataclass(frozen=True, slots=True)
-class DenoisingSnapshot:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenoisingSnapshot(Standing):
     """What denoising has reached: the plane at work as it is now.
 
     Parameters
     ----------
     plane, planes : int
-        Number of the plane at work, from 0, and how many there are.
-    iteration, iterations : int
-        Iterations done on this plane, and to do at most.
-    stage : str
-        Where the plane at work is, in words.
+        Number of the plane at work, from 0, and how many there are; ``fraction`` counts
+        them all, the other fields of `Standing` are about this one.
     losses : tuple of float
         Masked losses since the last snapshot with an image, in network units squared.
-    adapts : bool
-        Whether the network is being adapted to this plane.
-    fraction : float
-        Share of the whole work that is done, 0..1.
     index : tuple
         Where ``image`` belongs in the result: ``result[index]``.
     image : NDArray, optional
@@ -52,12 +49,7 @@ class DenoisingSnapshot:
 
     plane: int
     planes: int
-    iteration: int
-    iterations: int
-    stage: str
     losses: tuple[float, ...]
-    adapts: bool
-    fraction: float
     index: Index
     image: Array | None = field(repr=False)
 
@@ -329,16 +321,16 @@ def _snapshot(
     place: _Place, filling: FillingSnapshot, plane: Array | None
 ) -> DenoisingSnapshot:
     return DenoisingSnapshot(
-        place.number,
-        place.planes,
-        filling.iteration,
-        filling.iterations,
-        filling.stage,
-        filling.losses,
-        filling.adapts,
-        (place.number + filling.fraction) / place.planes,
-        place.index,
-        plane,
+        plane=place.number,
+        planes=place.planes,
+        iteration=filling.iteration,
+        iterations=filling.iterations,
+        stage=filling.stage,
+        adapts=filling.adapts,
+        fraction=(place.number + filling.fraction) / place.planes,
+        losses=filling.losses,
+        index=place.index,
+        image=plane,
     )
 
 

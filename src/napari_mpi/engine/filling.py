@@ -243,11 +243,11 @@ def _standing(
     if passed:
         done = iterations + passed * passes
     return Standing(
-        state.iteration,
-        config.iterations,
-        _stage(state, config, passed),
-        state.adapts,
-        done / (iterations + passes),
+        iteration=state.iteration,
+        iterations=config.iterations,
+        stage=_stage(state, config, passed),
+        adapts=state.adapts,
+        fraction=done / (iterations + passes),
     )
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
@@ -19,49 +19,48 @@ _PREVIEW_SHARE = 0.02  # of the time, that previews may take at the most
 _LONGEST_WAIT = 2.0  # seconds between previews, however long they take
 
 
-@dataclass(frozen=True, slots=True)
-class FillingSnapshot:
-    """What iterative filling has reached.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How far the work has come.
 
     Parameters
     ----------
     iteration : int
-        Iterations done, 0 to ``iterations``.
+        Iterations done on the image at work, 0 to ``iterations``.
     iterations : int
         Iterations to do, at most.
     stage : str
         Where it is, in words.
-    losses : tuple of float
-        Masked loss of every iteration since the last snapshot with an ensemble; empty
-        without one.
     adapts : bool
         Whether the network is adapted; not with a learning rate of 0, and not where
         the guard found correlated noise.
     fraction : float
         Share of the whole work that is done, 0..1.
-    ensemble : NDArray, optional
-        Shape (N, C, Y, X), float32, a read-only copy of the denoised image so far; None
-        where it is too soon after the last, since copies take time too.
     """
 
     iteration: int
     iterations: int
     stage: str
-    losses: tuple[float, ...]
     adapts: bool
     fraction: float
-    ensemble: NDArray[np.float32] | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How far filling has come, in numbers; see `FillingSnapshot`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillingSnapshot(Standing):
+    """What iterative filling has reached; for the other fields see `Standing`.
 
-    iteration: int
-    iterations: int
-    stage: str
-    adapts: bool
-    fraction: float
+    Parameters
+    ----------
+    losses : tuple of float
+        Masked loss of every iteration since the last snapshot with an ensemble; empty
+        without one.
+    ensemble : NDArray, optional
+        Shape (N, C, Y, X), float32, a read-only copy of the denoised image so far; None
+        where it is too soon after the last, since copies take time too.
+    """
+
+    losses: tuple[float, ...] = ()
+    ensemble: NDArray[np.float32] | None = field(default=None, repr=False)
 
 
 class Reporter:
@@ -119,15 +118,7 @@ class Reporter:
             self._wait = max(self._interval, min(cost, _LONGEST_WAIT))
             self._wait = self._wait if self._interval else 0.0
         elif started - self._told >= self._interval:
-            yield FillingSnapshot(
-                standing.iteration,
-                standing.iterations,
-                standing.stage,
-                (),
-                standing.adapts,
-                standing.fraction,
-                None,
-            )
+            yield FillingSnapshot(**asdict(standing))
             self._told = time.monotonic()
 
     def _stacked_losses(self) -> tuple[Tensor, ...]:
@@ -145,15 +136,7 @@ class Reporter:
             )
         ensemble = image.numpy()
         ensemble.flags.writeable = False
-        return FillingSnapshot(
-            standing.iteration,
-            standing.iterations,
-            standing.stage,
-            losses,
-            standing.adapts,
-            standing.fraction,
-            ensemble,
-        )
+        return FillingSnapshot(**asdict(standing), losses=losses, ensemble=ensemble)
 
 
 class _Copy:
