@@ -155,14 +155,14 @@ class Adaptation:
         return filled.detach(), loss.detach()
 
     def _move_average(self) -> None:
-        """Average the weights over the last steps, over fewer at the start."""
+        """Average the weights over all steps so far, from some number on the last."""
         decay = self._config.weights_ema_decay
         if decay == 0:
             return
-        if self._average is None:
+        if self._average is None:  # the first step's own start is left out
             self._average = dict(self.weights())
             return
-        kept = min(decay, self._steps / (self._steps + 10))
+        kept = min(decay, self._steps / (self._steps + 1))
         current = [parameter.detach() for parameter in self.network.parameters()]
         torch._foreach_lerp_(list(self._average.values()), current, 1 - kept)
 

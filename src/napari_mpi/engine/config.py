@@ -69,8 +69,9 @@ class FillingConfig:
         Stop, before all iterations are done, when they no longer pay, and go back where
         they harm; see `StopRule`. Only with passes.
     weights_ema_decay : float
-        Share of the averaged weights that survives one iteration, 0 <= decay < 1; the
-        passes predict with them. 0 for the last weights.
+        Share of the averaged weights that survives one iteration, 0 <= decay < 1, less
+        at first, so that all iterations count alike; the passes predict with them. 0
+        for the last weights.
     precision : {'float32', 'bfloat16', 'auto'}
         Of the convolutions while adapting; 'auto' takes what is measured to be faster.
         Passes are in float32 always.

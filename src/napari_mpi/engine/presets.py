@@ -54,7 +54,7 @@ def _ours() -> dict[str, FillingConfig]:
     """Return the settings for weights that have seen noise of many kinds."""
     full = FillingConfig(
         mask_ratio=0.20,
-        learning_rate=1e-4,
+        learning_rate=5e-5,
         iterations=100,
         ema_decay=0.99,
         ensemble_start="unbiased",
@@ -64,12 +64,12 @@ def _ours() -> dict[str, FillingConfig]:
         crop=256,
         passes=5,
         merge=True,
-        weights_ema_decay=0.9,
+        weights_ema_decay=0.99,
         precision="auto",
     )
     return {
         "blind-auto": dataclasses.replace(full, stop=True),
-        "blind-fast": dataclasses.replace(full, iterations=12),
+        "blind-fast": dataclasses.replace(full, iterations=12, learning_rate=1e-4),
         "blind-full": full,
     }
 

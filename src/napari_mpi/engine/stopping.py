@@ -21,7 +21,7 @@ HELD_OUT = 0.05
 FIRST_CHECK = 12
 """Iterations before the first check; each further one comes after twice as many."""
 
-WORTH = 0.15
+WORTH = 0.08
 """Gain in dB of the hidden pixels' error, for which as many iterations again pay.
 
 The denoised image gains about half of it (`benchmarks/effort.py`). A gain counts with
