@@ -17,17 +17,18 @@ import argparse
 import dataclasses
 import itertools
 import json
-import resource
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from statistics import median
 
 import numpy as np
 import torch
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 import pretrained
@@ -155,6 +156,19 @@ def iteration(rounds: int) -> None:
     print()
     for precision in ("float32", "bfloat16"):
         print(share_of_peak(precision, CPU, rounds))
+    print(f"convolutions: {share_of_convolutions():.0%} of our iteration")
+
+
+def share_of_convolutions() -> float:
+    """Return what part of an iteration's time is spent in convolutions."""
+    step = step_of(OURS, "auto")
+    step()
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        step()
+    events = found.key_averages()
+    whole = sum(event.self_cpu_time_total for event in events)
+    names = ("aten::mkldnn_convolution", "aten::convolution_backward")
+    return sum(e.self_cpu_time_total for e in events if e.key in names) / whole
 
 
 def share_of_peak(precision: str, device: torch.device, rounds: int) -> str:
@@ -265,12 +279,18 @@ def one_size(side: int, name: str) -> None:
     small = noise_of_size(64)
     weights = load_weights("grey")
     run(denoise(small, "YX", weights=weights, config=preset(name), device="cpu"))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = highest_memory()
     started = time.perf_counter()
     run(denoise(noisy, "YX", weights=weights, config=preset(name), device="cpu"))
     seconds = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps([seconds, (after - before) / 1024]))
+    print(json.dumps([seconds, highest_memory() - before]))
+
+
+def highest_memory() -> float:
+    """Return the most memory that this process has held so far, in MB (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (highest,) = (line for line in lines if line.startswith("VmHWM"))
+    return int(highest.split()[1]) / 1024
 
 
 def noise_of_size(side: int) -> np.ndarray:
