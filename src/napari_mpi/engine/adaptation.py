@@ -1,7 +1,7 @@
 """One network and what adapts it to one image: optimiser, precision, mean weights."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -166,16 +166,11 @@ class Adaptation:
         current = [parameter.detach() for parameter in self.network.parameters()]
         torch._foreach_lerp_(list(self._average.values()), current, 1 - kept)
 
-    @contextmanager
-    def _autocast(self) -> Iterator[None]:
+    def _autocast(self) -> AbstractContextManager[object]:
+        if not self._bfloat16:  # not every device knows autocast
+            return nullcontext()
         # Each weight is used once, so casts are not kept; recorded steps couldn't be.
-        with torch.autocast(
-            self._device.type,
-            torch.bfloat16,
-            enabled=self._bfloat16,
-            cache_enabled=False,
-        ):
-            yield
+        return torch.autocast(self._device.type, torch.bfloat16, cache_enabled=False)
 
     def _prefers_channels_last(self) -> bool:
         """Whether convolutions are faster so; measured by `benchmarks/speed.py`."""
