@@ -41,7 +41,17 @@ def main() -> None:
         print_table(options.table)
         return
     chosen = pretrained.in_groups(cases(options.side), options.groups)
-    pretrained.write(options.csv, FIELDS, map(measured, chosen))
+    known = already(options.csv)
+    left = (case for case in chosen if (case.group, case.name) not in known)
+    pretrained.write(options.csv, FIELDS, map(measured, left))
+
+
+def already(path: Path) -> set[tuple[str, str]]:
+    """Return group and image of the lines that a table has, to go on after them."""
+    if not path.exists():
+        return set()
+    with path.open(newline="") as file:
+        return {(row["group"], row["image"]) for row in csv.DictReader(file)}
 
 
 def cases(side: int) -> Iterator[pretrained.Case]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from napari_mpi.engine.stopping import FIRST_CHECK, HELD_OUT, StopRule
+from napari_mpi.engine.stopping import FIRST_CHECK, FIRST_STOP, HELD_OUT, StopRule
 
 SHAPE = (1, 3, 128, 128)
 VARIANCE = 0.01
@@ -48,14 +48,15 @@ def followed(errors, limit=1000):
 def test_it_goes_on_while_it_pays_and_stops_when_it_no_longer_does():
     falling = [0.02, 0.01, 0.005, 0.004, 0.004, 0.003]
     assert followed(falling) == (8 * FIRST_CHECK, 4)
+    assert followed([0.02, 0.01, 0.005, 0.002, 0.001, 0.001]) == (16 * FIRST_CHECK, 5)
 
 
 def test_it_goes_back_to_the_least_error():
-    assert followed([0.010, 0.005, 0.009, 0.02]) == (2 * FIRST_CHECK, 2)
+    assert followed([0.010, 0.005, 0.009, 0.02, 0.03]) == (FIRST_STOP, 2)
 
 
 def test_it_goes_back_to_the_start_where_adapting_only_harms():
-    assert followed([0.005, 0.006, 0.008]) == (2 * FIRST_CHECK, 1)
+    assert followed([0.005, 0.006, 0.008, 0.009]) == (FIRST_STOP, 1)
 
 
 def test_the_limit_ends_it_however_much_it_pays():

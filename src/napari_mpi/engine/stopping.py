@@ -18,8 +18,12 @@ from napari_mpi.engine.ensemble import Window
 HELD_OUT = 0.05
 """Share of the pixels that the network never learns from."""
 
-FIRST_CHECK = 12
-"""Iterations before the first check; each further one comes after twice as many."""
+FIRST_CHECK, FIRST_STOP = 12, 48
+"""Iterations before the first check, and before it may stop by what it finds.
+
+Each further check comes after twice as many iterations. Before the 48th, what is still
+to be gained is a tenth of a dB in grey images, and too little to be seen in the held-out
+error (`benchmarks/effort.py`)."""
 
 WORTH = 0.08
 """Gain in dB of the hidden pixels' error, for which as many iterations again pay.
@@ -112,8 +116,7 @@ class StopRule:
         self._errors.append(error)
         self._squares = squares
         self._next = max(FIRST_CHECK, 2 * iteration)
-        # Twice the first check at least: Adam's first steps shake the weights.
-        pays = gain >= WORTH or iteration < 2 * FIRST_CHECK
+        pays = gain >= WORTH or iteration < FIRST_STOP
         if not pays or iteration >= self._limit:
             self.has_stopped = True
             assert self._best is not None
