@@ -21,9 +21,9 @@ HELD_OUT = 0.05
 FIRST_CHECK, FIRST_STOP = 12, 48
 """Iterations before the first check, and before it may stop by what it finds.
 
-Each further check comes after twice as many iterations. Before the 48th, what is still
-to be gained is a tenth of a dB in grey images, and too little to be seen in the held-out
-error (`benchmarks/effort.py`)."""
+Each further check comes after twice as many iterations. After the 24th, a tenth of a dB
+is still to be gained in grey images under strong noise, which is too little to be seen
+in the held-out error (`benchmarks/effort.py`)."""
 
 WORTH = 0.08
 """Gain in dB of the hidden pixels' error, for which as many iterations again pay.
