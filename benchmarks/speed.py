@@ -6,6 +6,7 @@ Parts (all but `paper` by default):
               arithmetic (a matrix product's) our iteration reaches
   choices     each choice of the loop, on and off in turns
   sizes       seconds and memory of whole runs, 256 to 2048 square
+  previews    what it costs to make them, with nothing to show them on
   paper       seconds to the PSNR of the paper's fast preset with its authors' weights
               (some minutes)
   cuda        on a GPU: eager against graph, float32 against autocast; 2048 square
@@ -53,7 +54,9 @@ CPU = torch.device("cpu")
 def main() -> None:
     """Print the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("parts", nargs="*", default=["iteration", "choices", "sizes"])
+    parser.add_argument(
+        "parts", nargs="*", default=["iteration", "choices", "sizes", "previews"]
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -301,6 +304,27 @@ def noise_of_size(side: int) -> np.ndarray:
     return (128 + 80 * waves + noise).astype(np.float32)
 
 
+def previews(rounds: int) -> None:
+    """Print what making previews costs, without anything that shows them."""
+    noisy, weights = noise_of_size(SIDE), load_weights("grey")
+
+    def runs(interval: float) -> Callable[[], object]:
+        return lambda: run(
+            denoise(
+                noisy,
+                "YX",
+                weights=weights,
+                config=preset("blind-full"),
+                device="cpu",
+                snapshot_interval=interval,
+            )
+        )
+
+    both = {"off": runs(1e9), "on": runs(0.1)}
+    print("| choice | without, s | with, s | ratio |\n| --- | --- | --- | --- |")
+    told("previews of 512 x 512, blind-full", in_turns(both, rounds))
+
+
 def paper(rounds: int) -> None:
     """Print how long the paper's fast preset takes, and we to the same PSNR."""
     case = pretrained.photograph(IMAGE, grey=True, side=SIDE)
@@ -382,6 +406,7 @@ PARTS = {
     "iteration": iteration,
     "choices": choices,
     "sizes": sizes,
+    "previews": previews,
     "paper": paper,
     "cuda": cuda,
 }
