@@ -2,7 +2,6 @@
 
 import dataclasses
 import gc
-import time
 import weakref
 
 import numpy as np
@@ -354,7 +353,7 @@ def test_with_passes_nothing_is_iterated_where_nothing_adapts(noisy, our_weights
     assert state.iteration == 0
 
 
-def test_previews_are_rare_where_they_take_long_but_cancelling_is_not(
+def test_every_iteration_is_a_chance_to_cancel_and_the_last_is_shown(
     noisy, small_weights
 ):
     job = iterative_filling(
@@ -364,8 +363,5 @@ def test_previews_are_rare_where_they_take_long_but_cancelling_is_not(
     shown = []
     for snapshot in job:
         shown.append(snapshot.ensemble is not None)
-        if shown[-1]:
-            time.sleep(0.02)  # what a viewer takes to show it
-    assert len(shown) >= 40  # each of which is a chance to stop
+    assert len(shown) >= 40
     assert shown[-1]
-    assert sum(shown) < 20

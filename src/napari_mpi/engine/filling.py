@@ -28,7 +28,8 @@ CORRELATED = 0.4
 
 Of what a first fill by our weights leaves, neighbours have at most 0.07 in common
 where the noise is independent (Baboon, sigma 5), and 0.56 in WideField_BPAE_G
-(`benchmarks/correlation.py`); weaker weights leave more structure."""
+(`benchmarks/correlation.py`); weaker weights leave more structure. With passes it is
+judged on a look that hides nothing, by the same threshold."""
 
 _STEP_COST = 3  # predictions that one step takes as long as, its gradients included
 

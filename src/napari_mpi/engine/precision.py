@@ -48,7 +48,7 @@ def _kept_choice() -> bool:
     machine += f", {torch.get_num_threads()} threads"
     path = cache_folder() / "precision.json"
     known: dict[str, bool] = {}
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, TypeError):
         known = dict(json.loads(path.read_text()))
     if machine not in known:
         known[machine] = _bfloat16_is_faster()

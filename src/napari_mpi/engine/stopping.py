@@ -28,8 +28,8 @@ in the held-out error (`benchmarks/effort.py`)."""
 WORTH = 0.08
 """Gain in dB of the hidden pixels' error, for which as many iterations again pay.
 
-The denoised image gains about half of it (`benchmarks/effort.py`). A gain counts with
-its standard error on top: where noise hides it, it is not taken to be over."""
+A gain counts with its standard error on top: where noise hides it, it is not taken to
+be over. What the rule costs and saves is measured by `benchmarks/effort.py`."""
 
 _SIDE = 512  # pixels, of the part of a larger image that is checked
 _LEAST_SHARE = 0.01  # of the noise variance, that an error is taken to be at least
