@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_mpi.engine import denoising
+from napari_mpi.engine import denoising, plane_work
 from napari_mpi.engine.axes import ImageAxes
 from napari_mpi.engine.config import FillingConfig, NetworkConfig
 from napari_mpi.engine.denoising import DenoisingState, denoise, effective_config
@@ -291,7 +291,7 @@ def test_images_that_hold_no_intensities_are_refused(dtype, small_weights):
 
 
 def test_what_does_not_fit_is_told_before_any_work(small_weights, monkeypatch):
-    monkeypatch.setattr(denoising, "FillingState", None)  # any work would fail on it
+    monkeypatch.setattr(plane_work, "FillingState", None)  # any work would fail on it
     image = np.arange(480.0).reshape(24, 20)
     with pytest.raises(AxesError, match="have 3 letters but the image has shape"):
         result_of(image, "ZYX", small_weights)
@@ -336,13 +336,13 @@ def test_no_error_of_the_engine_is_a_runtime_error():
 
 def test_a_cancelled_job_leaves_no_network(rng, small_weights, monkeypatch):
     networks = []
-    true_init = denoising.FillingState.__init__
+    true_init = plane_work.FillingState.__init__
 
     def remember(self, noisy, network, config):
         networks.append(weakref.ref(network))
         true_init(self, noisy, network, config)
 
-    monkeypatch.setattr(denoising.FillingState, "__init__", remember)
+    monkeypatch.setattr(plane_work.FillingState, "__init__", remember)
     image = rng.random((24, 20))
     job = denoise(image, "YX", weights=small_weights, config=CONFIG, device="cpu")
     next(job)

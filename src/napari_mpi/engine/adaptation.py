@@ -122,10 +122,10 @@ class Adaptation:
         return filled, _masked_loss(filled, noisy, scored)
 
     def predict(self, noisy: Tensor, masked: Tensor | None = None) -> Tensor:
-        """Predict in float32 with the averaged weights; None hides nothing."""
+        """Predict with the averaged weights; no mask hides nothing."""
         if masked is None:
             masked = torch.zeros_like(noisy[:, :1], dtype=torch.bool)
-        with torch.no_grad():
+        with torch.no_grad(), self._autocast():
             return fill(self._averaged, noisy, masked, self._config.pixel_unshuffle)
 
     def weights(self) -> Mapping[str, Tensor]:

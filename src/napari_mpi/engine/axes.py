@@ -1,6 +1,7 @@
 """Axes strings such as 'TZCYX': what each dimension of an image means."""
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -75,17 +76,51 @@ class ImageAxes:
     @property
     def plane_letters(self) -> str:
         """The letters of one plane, in the order of the image."""
-        inside = "SYX" if self.is_colour else "YX"
-        return "".join(letter for letter in self.letters if letter in inside)
+        return "".join(letter for letter in self.letters if letter in self._inside)
 
     def items(self) -> list[list[Index]]:
         """Return the index of every plane, item by item."""
-        channels = range(self._size("C")) if "C" in self.letters else [0]
-        return [list(self._planes(channel)) for channel in channels]
+        return [list(self._planes(channel)) for channel in range(self.channel_count)]
 
     def planes(self) -> list[Index]:
         """Return the index of every plane, all of one item before those of the next."""
         return [plane for item in self.items() for plane in item]
+
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """Rows and columns of a plane."""
+        return self._size("Y"), self._size("X")
+
+    @property
+    def channel_count(self) -> int:
+        """How many items there are."""
+        return self._size("C") if "C" in self.letters else 1
+
+    @property
+    def plane_count(self) -> int:
+        """How many planes there are, over all items."""
+        return math.prod(self._size(letter) for letter in self.stack_letters)
+
+    @property
+    def stack_letters(self) -> str:
+        """The letters of the dimensions that tell planes apart, in their order."""
+        return "".join(letter for letter in self.letters if letter not in self._inside)
+
+    def numbers(self, plane: Index) -> tuple[int, ...]:
+        """Return where a plane stands along each of the `stack_letters`."""
+        pairs = zip(plane, self.letters, strict=True)
+        return tuple(
+            at for at, letter in pairs
+            if letter not in self._inside and isinstance(at, int)
+        )  # fmt: skip
+
+    def part(self, plane: Index, window: tuple[slice, slice]) -> Index:
+        """Return the index of a window, rows and columns, of a plane."""
+        places = dict(zip("YX", window, strict=True))
+        return tuple(
+            places.get(letter, at)
+            for letter, at in zip(self.letters, plane, strict=True)
+        )
 
     def channels_first(self, plane: NDArray[np.generic]) -> NDArray[np.generic]:
         """Arrange a plane as (C, Y, X), with C = 1 for a grey one."""
@@ -115,6 +150,10 @@ class ImageAxes:
             for letter, size in zip(self.letters, self.shape, strict=True)
         )
         return itertools.product(*choices)
+
+    @property
+    def _inside(self) -> str:
+        return "SYX" if self.is_colour else "YX"
 
     def _size(self, letter: str) -> int:
         return self.shape[self.letters.index(letter)]

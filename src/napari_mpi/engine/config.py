@@ -57,6 +57,10 @@ class FillingConfig:
     crop : int
         Side in pixels of the random crop that one iteration adapts on; 0 for the whole
         image. Only for networks without batch statistics.
+    share : bool
+        Adapt once to all planes of a channel, on windows of planes at even distances,
+        and fill every plane with what that has reached; instead of adapting to each
+        plane from scratch. Only with passes.
     passes : int
         Complementary masks, 0 to 100, under which the adapted network predicts the
         whole image at the end, each pixel hidden once; and once with nothing hidden, so
@@ -73,8 +77,7 @@ class FillingConfig:
         at first, so that all iterations count alike; the passes predict with them. 0
         for the last weights.
     precision : {'float32', 'bfloat16', 'auto'}
-        Of the convolutions while adapting; 'auto' takes what is measured to be faster.
-        Passes are in float32 always.
+        Of the convolutions; 'auto' takes what is measured to be faster.
     pixel_unshuffle : int
         Side of the blocks that are taken apart into sub-images before filling,
         1 to 8; 2 breaks noise that is correlated between neighbours.
@@ -140,6 +143,11 @@ class FillingConfig:
         min=0,
         max=65_536,
     )
+    share: bool = described(
+        False,
+        "Share",
+        "adapt once to all planes of a channel, not to each from scratch",
+    )
     passes: int = described(
         0,
         "Passes",
@@ -162,7 +170,7 @@ class FillingConfig:
         step=0.001,
     )
     precision: FillingPrecision = described(
-        "float32", "Precision", "of the convolutions while adapting"
+        "float32", "Precision", "of the convolutions"
     )
     pixel_unshuffle: int = described(
         1,
@@ -182,10 +190,10 @@ class FillingConfig:
                 "mask ratio is 0, so nothing is hidden: raise it, or set the learning"
                 " rate to 0 and the ensemble to predictions of all pixels"
             )
-        if not self.passes and (self.merge or self.stop or self.crop):
+        if not self.passes and (self.merge or self.stop or self.crop or self.share):
             raise ConfigError(
-                "passes are 0, but crops, merging and stopping need them: set passes"
-                " to 5, or the others to 0 or off"
+                "passes are 0, but crops, sharing, merging and stopping need them: set"
+                " passes to 5, or the others to 0 or off"
             )
 
     def _require_ranges(self) -> None:
@@ -199,6 +207,7 @@ class FillingConfig:
         require_choice("keep means", self.keep_means, (True, False))
         require_choice("ensemble of", self.ensemble_of, get_args(EnsembleOf))
         require_whole("crop", self.crop, at_least=0)
+        require_choice("share", self.share, (True, False))
         require_whole("passes", self.passes, at_least=0, at_most=100)
         require_choice("merge", self.merge, (True, False))
         require_choice("stop", self.stop, (True, False))

@@ -4,6 +4,7 @@ import os
 import platform
 from pathlib import Path
 
+import psutil
 import torch
 
 from napari_mpi.engine.errors import DeviceError
@@ -76,6 +77,16 @@ def limits_notice(device: torch.device) -> str | None:
             " (bfloat16, recorded steps) is not there"
         )
     return None
+
+
+def free_memory(device: torch.device) -> int:
+    """Return how many bytes of a device's memory are free; of the machine's for MPS."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        # What torch holds in reserve is free for its own tensors.
+        reserved = torch.cuda.memory_reserved(device)
+        return int(free + reserved - torch.cuda.memory_allocated(device))
+    return int(psutil.virtual_memory().available)
 
 
 def is_full_memory(error: BaseException) -> bool:

@@ -1,6 +1,6 @@
 """Iterative filling, the paper's algorithm 2: adapt on one image, keep the hidden."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -48,12 +48,22 @@ class FillingState:
         On the device of ``noisy``; adapted in place.
     config : FillingConfig
         Learning rate, precision, ensemble, stop rule and seed are read from it.
+    pooled : bool
+        Whether the N images are windows of which each iteration takes one at random,
+        and not one image that is taken as a whole.
     """
 
     def __init__(
-        self, noisy: Tensor, network: FillingNetwork, config: FillingConfig
+        self,
+        noisy: Tensor,
+        network: FillingNetwork,
+        config: FillingConfig,
+        *,
+        pooled: bool = False,
     ) -> None:
         self.iteration = 0
+        self.pooled = pooled
+        self.pixel_unshuffle = config.pixel_unshuffle
         self.adapts = config.learning_rate > 0
         self.merged = False
         self.looked = False
@@ -133,21 +143,12 @@ def iterative_filling(
         If the loss is no longer finite.
     """
     state = state or FillingState(noisy, network, config)
-    draws = _drawn(noisy, config, state.rng) if masks is None else iter(masks)
     reporter = Reporter(snapshot_interval, config.learning_rate)
-    network.train()
-    if config.passes and not state.looked:
-        _look(state, noisy, config)
-        standing = _standing(state, noisy, config)
-        yield from reporter.poll(standing, state.ensemble.image.clone, now=True)
+    yield from adapting(noisy, config, state=state, reporter=reporter, masks=masks)
 
     def image() -> Tensor:
         return _preview(state, noisy, config)
 
-    while _goes_on(state, noisy, config):
-        reporter.note(_iterate(state, noisy, config, draws))
-        if state.iteration < config.iterations or config.passes:
-            yield from reporter.poll(_standing(state, noisy, config), image)
     result = image()
     if config.passes:
         for passed in finish(noisy, state.adaptation.predict, config):
@@ -159,6 +160,54 @@ def iterative_filling(
         _standing(state, noisy, config, 1.0), result.clone, now=True
     )
     return result
+
+
+def adapting(
+    noisy: Tensor,
+    config: FillingConfig,
+    *,
+    state: FillingState,
+    reporter: Reporter,
+    masks: Iterable[Tensor] | None = None,
+    preview: Callable[[], Tensor] | None = None,
+) -> Iterator[FillingSnapshot]:
+    """Do the iterations of `iterative_filling`, without what follows them.
+
+    Parameters
+    ----------
+    noisy : Tensor
+        Shape (N, C, Y, X), float32: an image, or windows where the state is pooled.
+    config : FillingConfig
+        The settings.
+    state : FillingState
+        Where to start and where to leave what was reached.
+    reporter : Reporter
+        Makes the snapshots.
+    masks : iterable of Tensor, optional
+        Masks in place of the random draw.
+    preview : callable, optional
+        Returns what snapshots are to show; the ensemble if None.
+
+    Yields
+    ------
+    FillingSnapshot
+        When one is due.
+    """
+    draws = _drawn(noisy, config, state) if masks is None else iter(masks)
+    state.network.train()
+    if config.passes and not state.looked:
+        _look(state, noisy, config)
+        standing = _standing(state, noisy, config)
+        first = preview or state.ensemble.image.clone
+        yield from reporter.poll(standing, first, now=True)
+
+    def image() -> Tensor:
+        return _preview(state, noisy, config)
+
+    while _goes_on(state, noisy, config):
+        reporter.note(_iterate(state, noisy, config, draws))
+        if state.iteration < config.iterations or config.passes:
+            yield from reporter.poll(_standing(state, noisy, config), preview or image)
 
 
 def _look(state: FillingState, noisy: Tensor, config: FillingConfig) -> None:
@@ -195,7 +244,7 @@ def _iterate(
     state: FillingState, noisy: Tensor, config: FillingConfig, draws: Iterator[Tensor]
 ) -> Tensor:
     """Do one iteration; return its masked loss."""
-    window = _window(noisy, config.crop, state.places)
+    window = _window(noisy, config.crop, state.places, pooled=state.pooled)
     part = noisy[window]
     masked = _next_mask(draws, part, state.iteration)
     scored = masked
@@ -212,16 +261,19 @@ def _iterate(
     return loss
 
 
-def _window(noisy: Tensor, crop: int, places: torch.Generator) -> Window:
-    """Return where the crop of one iteration lies; everywhere if ``crop`` is 0."""
+def _window(
+    noisy: Tensor, crop: int, places: torch.Generator, *, pooled: bool
+) -> Window:
+    """Return where one iteration adapts; everywhere without crop and pool."""
+
+    def part(size: int, length: int) -> slice:
+        first = int(torch.randint(size - length + 1, (1,), generator=places))
+        return slice(first, first + length)
+
+    window: Window = (part(noisy.shape[0], 1), ...) if pooled else (...,)
     if crop == 0:
-        return (...,)
-    edges = []
-    for side in noisy.shape[-2:]:
-        length = min(crop, side)
-        first = int(torch.randint(side - length + 1, (1,), generator=places))
-        edges.append(slice(first, first + length))
-    return (..., *edges)
+        return window
+    return (*window, *(part(side, min(crop, side)) for side in noisy.shape[-2:]))
 
 
 def _preview(state: FillingState, noisy: Tensor, config: FillingConfig) -> Tensor:
@@ -239,7 +291,8 @@ def _standing(
     height, width = noisy.shape[-2:]
     crop = [min(config.crop or side, side) for side in (height, width)]
     iterations = config.iterations * _STEP_COST * crop[0] * crop[1]
-    passes = passes_of(config) * height * width if config.passes else 0
+    alone = config.passes and not state.pooled  # else the passes are another's
+    passes = passes_of(config) * height * width if alone else 0
     done = iterations * state.iteration / config.iterations
     if passed:
         done = iterations + passed * passes
@@ -261,13 +314,16 @@ def _stage(state: FillingState, config: FillingConfig, passed: float) -> str:
 
 
 def _drawn(
-    noisy: Tensor, config: FillingConfig, rng: torch.Generator
+    noisy: Tensor, config: FillingConfig, state: FillingState
 ) -> Iterator[Tensor]:
     images, channels, height, width = noisy.shape
+    images = 1 if state.pooled else images
     if config.crop:
         height, width = min(config.crop, height), min(config.crop, width)
     planes = 1 if config.shared_mask else channels
-    return random_masks((images, planes, height, width), config.mask_ratio, rng=rng)
+    return random_masks(
+        (images, planes, height, width), config.mask_ratio, rng=state.rng
+    )
 
 
 def _next_mask(draws: Iterator[Tensor], noisy: Tensor, iteration: int) -> Tensor:

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
 
 from napari_mpi.engine.config import FillingConfig
-from napari_mpi.engine.masks import complementary_masks
-from napari_mpi.engine.merging import estimate_noise, merged
+from napari_mpi.engine.masks import complementary_masks, numbers_at
+from napari_mpi.engine.merging import NoiseModel, estimate_noise, merged
 from napari_mpi.engine.noise import smoothed
 
 Predict = Callable[[Tensor, Tensor | None], Tensor]
+NoiseModels = tuple[tuple[NoiseModel, ...], ...]
+"""Noise by image and channel of (N, C, Y, X)."""
 
 _PROBE = 0.1  # of what a prediction leaves (its spread), by which pixels are moved
 _LEAST_PROBE = 1e-3  # of the network's range, so that float32 resolves the answer
@@ -36,8 +39,15 @@ class Passed:
     merged: bool = False
 
 
-def finish(noisy: Tensor, predict: Predict, config: FillingConfig) -> Iterator[Passed]:
-    """Predict the whole image with a few masks, and merge it with the noisy one.
+def finish(
+    noisy: Tensor,
+    predict: Predict,
+    config: FillingConfig,
+    *,
+    at: tuple[int, int] = (0, 0),
+    models: NoiseModels | None = None,
+) -> Iterator[Passed]:
+    """Predict an image with a few masks, and merge it with the noisy one.
 
     The masks are complementary: each pixel is hidden in exactly one of them. Their mean
     prediction, and one that hides nothing, count half each: hidden pixels are blind to
@@ -46,25 +56,24 @@ def finish(noisy: Tensor, predict: Predict, config: FillingConfig) -> Iterator[P
     Parameters
     ----------
     noisy : Tensor
-        Shape (N, C, Y, X), float32.
+        Shape (N, C, Y, X), float32: a plane, or a part of one.
     predict : callable
         Maps noisy image and mask (None: nothing is hidden) to a prediction.
     config : FillingConfig
         Number of passes, means, merging and seed are read from it.
+    at : tuple of int
+        Row and column of the plane where ``noisy`` begins; masks go by it.
+    models : tuple of tuple of NoiseModel, optional
+        Noise by image and channel, see `learn_noise`; estimated from ``noisy`` if None.
 
     Yields
     ------
     Passed
         One per pass; the last holds the denoised image.
     """
-    rng = torch.Generator(noisy.device).manual_seed(config.seed)
-    planes = 1 if config.shared_mask else noisy.shape[1]
-    shape = (noisy.shape[0], planes, *noisy.shape[2:])
     total = passes_of(config)
     filled, hidden_mean = torch.empty_like(noisy), torch.zeros_like(noisy)
-    for done, masked in enumerate(
-        complementary_masks(shape, config.passes, rng=rng), start=1
-    ):
+    for done, masked in enumerate(_masks(noisy, config, at), start=1):
         prediction = predict(noisy, masked)
         filled = torch.where(masked, prediction, filled)
         hidden_mean += prediction / config.passes
@@ -73,19 +82,45 @@ def finish(noisy: Tensor, predict: Predict, config: FillingConfig) -> Iterator[P
     result = (unmasked + hidden_mean) / 2
     if config.keep_means:
         result = result + smoothed(noisy - result)
-    if not config.merge:
+    if config.merge:
+        yield Passed((config.passes + 1) / total, result)
+        models = models or _models(noisy, unmasked, filled, noisy.shape[0])
+    if not config.merge or not _are_white(models):
         yield Passed(1.0, result)
         return
-    yield Passed((config.passes + 1) / total, result)
-    variance = _white_variance(noisy, unmasked, filled)
-    if variance is None:
-        yield Passed(1.0, result)
-        return
-    taken = _taken(noisy, unmasked, predict, rng)
+    taken = _taken(noisy, unmasked, predict, config.seed, at)
     # Open in all passes but one, and in the one that hides nothing.
     share = 1 - 1 / (2 * config.passes)
+    variance = _variance(models, unmasked)
     image = merged(noisy, result, share * taken, variance)
     yield Passed(1.0, image, merged=True)
+
+
+def learn_noise(
+    noisy: Tensor, predict: Predict, config: FillingConfig, *, images: int
+) -> NoiseModels:
+    """Estimate the noise of planes from windows of them.
+
+    Parameters
+    ----------
+    noisy : Tensor
+        Shape (windows * images, C, Y, X), float32.
+    predict : callable
+        As for `finish`.
+    config : FillingConfig
+        Number of passes and seed are read from it.
+    images : int
+        How many images one plane is: its colours, where they are filled one by one.
+
+    Returns
+    -------
+    tuple of tuple of NoiseModel
+        By image and channel, from all windows.
+    """
+    filled = torch.empty_like(noisy)
+    for masked in _masks(noisy, config, (0, 0)):
+        filled = torch.where(masked, predict(noisy, masked), filled)
+    return _models(noisy, predict(noisy, None), filled, images)
 
 
 def passes_of(config: FillingConfig) -> int:
@@ -93,16 +128,44 @@ def passes_of(config: FillingConfig) -> int:
     return config.passes + 1 + config.merge
 
 
-def _white_variance(noisy: Tensor, unmasked: Tensor, filled: Tensor) -> Tensor | None:
-    """Return the noise variance of every pixel, or None where noise is correlated."""
-    variance, images = torch.empty_like(noisy), (noisy, unmasked, filled)
-    for image in range(noisy.shape[0]):
-        for channel in range(noisy.shape[1]):
-            one = (slice(image, image + 1), slice(channel, channel + 1))
-            model = estimate_noise(*(image[one] for image in images))
-            if not model.is_white:
-                return None
-            variance[one] = model.variance(unmasked[one])
+def _masks(noisy: Tensor, config: FillingConfig, at: tuple[int, int]) -> list[Tensor]:
+    planes = 1 if config.shared_mask else noisy.shape[1]
+    shape = (noisy.shape[0], planes, *noisy.shape[2:])
+    return complementary_masks(
+        shape, config.passes, seed=config.seed, at=at, device=noisy.device
+    )
+
+
+def _models(
+    noisy: Tensor, unmasked: Tensor, filled: Tensor, images: int
+) -> NoiseModels:
+    """Estimate the noise by image and channel, over all windows of the same image."""
+    found = [
+        image.reshape(-1, images, *image.shape[1:])
+        for image in (noisy, unmasked, filled)
+    ]
+    return tuple(
+        tuple(
+            estimate_noise(*(image[:, number, channel, None] for image in found))
+            for channel in range(noisy.shape[1])
+        )
+        for number in range(images)
+    )
+
+
+def _are_white(models: NoiseModels | None) -> TypeGuard[NoiseModels]:
+    """Whether the noise of every image and channel is known to be white."""
+    return models is not None and all(
+        model.is_white for channels in models for model in channels
+    )
+
+
+def _variance(models: NoiseModels, unmasked: Tensor) -> Tensor:
+    """Return the noise variance of every pixel."""
+    variance = torch.empty_like(unmasked)
+    for image, channels in enumerate(models):
+        for channel, model in enumerate(channels):
+            variance[image, channel] = model.variance(unmasked[image, channel])
     return variance
 
 
@@ -110,7 +173,8 @@ def _taken(
     noisy: Tensor,
     unmasked: Tensor,
     predict: Predict,
-    rng: torch.Generator,
+    seed: int,
+    at: tuple[int, int],
 ) -> Tensor:
     """Return the derivative of every prediction by the pixel's own value, noisily.
 
@@ -119,7 +183,8 @@ def _taken(
     """
     spread = float((noisy - unmasked).square().mean().sqrt())
     step = max(_PROBE * spread, _LEAST_PROBE)
-    drawn = torch.randint(2, noisy.shape, generator=rng, device=noisy.device)
+    shape = tuple(noisy.shape)
+    drawn = numbers_at(shape, 2, seed=(seed, 1), at=at, device=noisy.device)
     signs = drawn.to(noisy.dtype) * 2 - 1
     moved = predict(noisy + step * signs, None)
     return signs * (moved - unmasked) / step

@@ -32,10 +32,14 @@ class IntensityMap:
         The intensities that become ``margin`` and ``1 - margin``; others follow in a
         straight line, but for hot and dead pixels, which end at 0 and 1: far out of
         the network's range they would spoil the whole image.
+    is_sampled : bool
+        Whether only a part of the item was measured, so that what is brighter or darker
+        may be structure: then only what is hot where it lies ends at the range's end.
     """
 
     low: float
     high: float
+    is_sampled: bool = False
 
     @property
     def is_flat(self) -> bool:
@@ -43,11 +47,22 @@ class IntensityMap:
         return not self.high > self.low
 
     def to_network(self, image: Array) -> NDArray[np.float32]:
-        """Map intensities to the network's range, as float32."""
+        """Map intensities to the network's range, as float32.
+
+        Parameters
+        ----------
+        image : NDArray
+            Shape (C, Y, X).
+        """
         scale = (1 - 2 * NETWORK_MARGIN) / (self.high - self.low)
         values = image.astype(_exact_float(image.dtype)) - self.low
         inside: NDArray[np.float32] = (NETWORK_MARGIN + values * scale).astype("f4")
-        return inside.clip(0, 1)
+        darkest, brightest = 0.0, 1.0
+        if self.is_sampled:
+            here = measure([image])
+            darkest = min(darkest, (here.low - self.low) * scale)
+            brightest = max(brightest, (here.high - self.low) * scale)
+        return inside.clip(darkest, brightest)
 
     def from_network(self, image: Array, dtype: np.dtype[np.generic]) -> Array:
         """Map back; integers are rounded, and clipped to what their type can hold."""
@@ -73,19 +88,24 @@ def measure(planes: Iterable[Array]) -> IntensityMap:
     return IntensityMap(min(low for low, _ in ranges), max(high for _, high in ranges))
 
 
+def require_intensities(dtype: np.dtype[Any]) -> None:
+    """Raise ImageError unless images of a type hold real numbers."""
+    if dtype.kind == "f" and dtype.itemsize > 8:
+        raise ImageError(f"the image has type {dtype}: give float64 at the most")
+    if dtype.kind not in "uif":
+        kind = {"b": "yes/no values (a mask)", "c": "complex numbers"}.get(
+            dtype.kind, "no numbers"
+        )
+        raise ImageError(
+            f"the image holds {kind}, type {dtype}: give integers or real numbers"
+        )
+
+
 def require_usable(image: Array) -> None:
     """Raise ImageError unless the image holds finite real numbers."""
     if isinstance(image, np.ma.MaskedArray):
         raise ImageError("the image is a masked array: fill its masked values first")
-    if image.dtype.kind == "f" and image.dtype.itemsize > 8:
-        raise ImageError(f"the image has type {image.dtype}: give float64 at the most")
-    if image.dtype.kind not in "uif":
-        kind = {"b": "yes/no values (a mask)", "c": "complex numbers"}.get(
-            image.dtype.kind, "no numbers"
-        )
-        raise ImageError(
-            f"the image holds {kind}, type {image.dtype}: give integers or real numbers"
-        )
+    require_intensities(image.dtype)
     if image.dtype.kind == "f":
         unusable = int(image.size - np.isfinite(image).sum())
         if unusable:

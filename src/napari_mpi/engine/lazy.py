@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from napari_mpi.engine.axes import ImageAxes, Index
@@ -107,6 +108,12 @@ def length(part: int | slice, size: int) -> int:
         Length of the dimension.
     """
     return len(range(*part.indices(size))) if isinstance(part, slice) else 1
+
+
+def is_small(image: ArrayLike) -> bool:
+    """Whether a copy of an image takes at most a quarter of the machine's memory."""
+    size = int(np.prod(image.shape)) * np.dtype(image.dtype).itemsize
+    return bool(size <= psutil.virtual_memory().total // 4)
 
 
 class View(LazyArray):

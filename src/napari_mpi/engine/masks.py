@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
+
+_BLOCK = 256  # pixels along each axis, whose random numbers are drawn at once
 
 
 def random_mask(
@@ -38,7 +41,12 @@ def random_masks(
 
 
 def complementary_masks(
-    shape: tuple[int, ...], parts: int, *, rng: torch.Generator
+    shape: tuple[int, ...],
+    parts: int,
+    *,
+    seed: int,
+    at: tuple[int, int] = (0, 0),
+    device: torch.device | str = "cpu",
 ) -> list[Tensor]:
     """Draw masks that together hide every pixel exactly once.
 
@@ -47,14 +55,66 @@ def complementary_masks(
     shape : tuple of int
         Shape of a mask, as for `random_mask`.
     parts : int
-        How many masks; each hides about ``1 / parts`` of the pixels.
-    rng : torch.Generator
-        Source of the randomness; the masks live on its device.
+        How many masks, 1 to 100; each hides about ``1 / parts`` of the pixels.
+    seed : int
+        Source of the randomness.
+    at : tuple of int
+        Row and column of the plane where the masks begin: whatever part of a plane is
+        asked for, its pixels are hidden in the same masks.
+    device : torch.device or str
+        Where the masks are to be.
 
     Returns
     -------
     list of Tensor
         Boolean, of the given shape; True = hidden from the network.
     """
-    part_of = torch.randint(parts, shape, generator=rng, device=rng.device)
+    part_of = numbers_at(shape, parts, seed=(seed, 0), at=at, device=device)
     return [part_of == part for part in range(parts)]
+
+
+def numbers_at(
+    shape: tuple[int, ...],
+    count: int,
+    *,
+    seed: tuple[int, ...],
+    at: tuple[int, int],
+    device: torch.device | str,
+) -> Tensor:
+    """Draw a number 0..count-1 for every pixel of a part of a plane.
+
+    They are drawn block by block, each from the seed and its place in the plane, so
+    that the part that is asked for makes no difference.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape (..., Y, X) of the part.
+    count : int
+        How many different numbers, 1 to 256.
+    seed : tuple of int
+        Source of the randomness, none negative.
+    at : tuple of int
+        Row and column of the plane where the part begins, none negative.
+    device : torch.device or str
+        Where the numbers are to be.
+    """
+    (top, left), (rows, columns) = at, shape[-2:]
+    below, right = -(-(top + rows) // _BLOCK), -(-(left + columns) // _BLOCK)
+    size = (*shape[:-2], _BLOCK, _BLOCK)
+    bands = [
+        np.concatenate(
+            [
+                np.random.default_rng((*seed, row, column)).integers(
+                    count, size=size, dtype=np.uint8
+                )
+                for column in range(left // _BLOCK, right)
+            ],
+            axis=-1,
+        )
+        for row in range(top // _BLOCK, below)
+    ]
+    first, start = top % _BLOCK, left % _BLOCK
+    drawn = np.concatenate(bands, axis=-2)
+    part = drawn[..., first : first + rows, start : start + columns]
+    return torch.from_numpy(np.ascontiguousarray(part)).to(device)

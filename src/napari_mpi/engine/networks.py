@@ -43,6 +43,20 @@ class FillingNetwork(nn.Module):
         """Whether predictions end at 0 and 1 (by a sigmoid)."""
         return self.config.architecture == "skip"
 
+    @property
+    def step(self) -> int:
+        """Pixels by which an image must be shifted to be filled alike: its blocks'."""
+        return int(2**self.config.scales)
+
+    @property
+    def reach(self) -> int:
+        """How many pixels away a value can change a prediction, at the most.
+
+        Batch normalisation, which the paper's network has, ties every pixel to the
+        whole image besides.
+        """
+        return _reach_of(self.config)
+
     def side_to_fill(self, side: int) -> int:
         """Return to how many pixels a side is mirrored outwards, if it must be."""
         halvings: int = 2**self.config.scales
@@ -103,6 +117,18 @@ class FillingNetwork(nn.Module):
                 inside = torch.where(steps < side, steps, 2 * side - 1 - steps)
                 planes = planes.index_select(axis, inside)
         return planes
+
+
+def _reach_of(config: NetworkConfig) -> int:
+    """Add up the radius of every 3 x 3 convolution along the deepest way."""
+    steps = [int(2**scale) for scale in range(1, config.scales + 1)]  # pixels, by scale
+    if config.architecture == "skip":
+        # Down: a stride of two, a convolution; up: one, on the next finer grid.
+        ways = sum(step // 2 + step + step // 2 for step in steps)
+        return ways + steps[-1] - 1
+    ways = sum(2 * 2 * config.blocks * step for step in steps)
+    ways -= 2 * config.blocks * steps[-1]  # the deepest scale goes one way only
+    return ways + 2 * steps[0] + steps[-1] - 1
 
 
 class SkipScale(nn.Module):

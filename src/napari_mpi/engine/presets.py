@@ -62,6 +62,7 @@ def _ours() -> dict[str, FillingConfig]:
         guard=True,
         keep_means=True,
         crop=256,
+        share=True,
         passes=5,
         merge=True,
         weights_ema_decay=0.99,

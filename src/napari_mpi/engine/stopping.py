@@ -31,6 +31,7 @@ WORTH = 0.08
 A gain counts with its standard error on top: where noise hides it, it is not taken to
 be over. What the rule costs and saves is measured by `benchmarks/effort.py`."""
 
+_COLOURS = 3  # images of one plane at the most, none of which may be left out
 _SIDE = 512  # pixels, of the part of a larger image that is checked
 _LEAST_SHARE = 0.01  # of the noise variance, that an error is taken to be at least
 _LEAST_ERROR = 1e-12  # of an image without noise or error, so that it has decibels
@@ -62,7 +63,7 @@ class StopRule:
 
         self.held_out = drawn(HELD_OUT)
         self.held_out[..., height // 2, width // 2] = True  # one at least
-        self._window = _centre(height, width)
+        self._window = _centre(images, height, width)
         self._hidden = (drawn(mask_ratio) | self.held_out)[self._window]
         self._errors: list[float] = []
         self._squares = torch.empty(0)  # of the last check, pixel by pixel
@@ -137,9 +138,14 @@ class StopRule:
         return _decibel(1 + max(fall, -0.5 * error) / error)
 
 
-def _centre(height: int, width: int) -> Window:
+def _centre(images: int, height: int, width: int) -> Window:
+    """Return the middle of the first images, as many as make one of the side."""
     top, left = max(0, (height - _SIDE) // 2), max(0, (width - _SIDE) // 2)
-    return (..., slice(top, top + _SIDE), slice(left, left + _SIDE))
+    few = max(1, _SIDE**2 // (min(height, _SIDE) * min(width, _SIDE)))
+    places = (slice(top, top + _SIDE), slice(left, left + _SIDE))
+    return (
+        (slice(0, max(few, _COLOURS)), ..., *places) if images > 1 else (..., *places)
+    )
 
 
 def _decibel(ratio: float) -> float:

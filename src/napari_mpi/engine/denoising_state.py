@@ -1,0 +1,99 @@
+"""What denoising tells of itself, and what it keeps to go on from."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_mpi.engine.axes import Index
+from napari_mpi.engine.filling import FillingState
+from napari_mpi.engine.plane_filling import SharedAdaptation
+from napari_mpi.engine.reporting import Standing
+from napari_mpi.engine.sampling import Sample
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenoisingSnapshot(Standing):
+    """What denoising has reached: the plane at work as it is now.
+
+    Parameters
+    ----------
+    plane, planes : int
+        Number of the plane at work, from 0, and how many there are; ``fraction`` counts
+        them all, the other fields of `Standing` are about this one.
+    done : int
+        How many planes are done.
+    losses : tuple of float
+        Masked losses since the last snapshot that told any, in network units squared.
+    index : tuple
+        Where ``image`` belongs in the result: ``result[index]``.
+    image : NDArray, optional
+        The plane, or a part of it, denoised so far, in the source's type, units and
+        order; read-only. None where it is too soon after the last, since previews take
+        time too.
+    """
+
+    plane: int
+    planes: int
+    done: int
+    losses: tuple[float, ...]
+    index: Index
+    image: Array | None = field(repr=False)
+
+
+@dataclass(slots=True)
+class DenoisingState:
+    """What `denoise` has reached, kept by whoever may want to go on from there.
+
+    Parameters
+    ----------
+    result : NDArray or LazyArray, optional
+        The image so far: the source's own where nothing is denoised yet. None before
+        the start.
+    plane : int
+        Number of the plane at work.
+    iteration : int
+        Iterations done on that plane, or on what it shares an adaptation with.
+    done : dict
+        Numbers of the planes that are done, and the iterations that were asked for.
+    adapted : bool
+        Whether the network was adapted to every plane so far.
+    merged : bool
+        Whether the pixels' own values were merged into every plane that is done.
+    samples : dict
+        What was found in an item, by its channel.
+    shared : dict
+        Adaptations that are shared, by channel, or the one of the plane at work.
+    filling : FillingState, optional
+        What filling a plane by itself needs to go on.
+    """
+
+    result: Any = field(default=None, repr=False)
+    plane: int = 0
+    iteration: int = 0
+    done: dict[int, int] = field(default_factory=dict, repr=False)
+    adapted: bool = True
+    merged: bool = True
+    samples: dict[int, Sample] = field(default_factory=dict, repr=False)
+    shared: dict[int, SharedAdaptation] = field(default_factory=dict, repr=False)
+    filling: FillingState | None = field(default=None, repr=False)
+
+    def to(self, device: torch.device) -> None:
+        """Move what is needed to go on to a device."""
+        for part in (self.filling, *self.shared.values()):
+            if part is not None:
+                part.to(device)
+
+
+def reached(state: DenoisingState) -> dict[str, Any]:
+    """Return how far a result has come, as JSON values."""
+    return {
+        "planes": len(state.done),
+        "iteration": state.iteration,
+        "adapted": state.adapted,
+        "merged": bool(state.done) and state.merged,
+    }
