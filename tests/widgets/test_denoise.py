@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QApplication
 from napari_mpi.engine import filling, networks
 from napari_mpi.engine.jobs import run as run_job
 from napari_mpi.engine.presets import preset
+from napari_mpi.widgets._layers import Scope
 from napari_mpi.widgets.denoise import DenoiseWidget
 
 pytestmark = pytest.mark.gui
@@ -435,9 +436,9 @@ def test_a_view_that_shows_no_plane_is_told_before_the_start(
     assert widget.start_button.isEnabled()
     viewer.dims.ndisplay = 3
     assert "shows no plane" in widget.hint.text()
-    widget.form.scope.value = True
+    widget.form.scope.value = Scope.LAYER
     assert widget.start_button.isEnabled()
-    widget.form.scope.value = False
+    widget.form.scope.value = Scope.PLANE
     viewer.dims.ndisplay = 2
     assert widget.start_button.isEnabled()
 
@@ -492,16 +493,16 @@ def test_a_reference_of_another_shape_is_told_before_the_start(
 
 
 @pytest.mark.parametrize(
-    ("whole", "shape"), [(False, (1, 40, 36)), (True, (3, 40, 36))]
+    ("scope", "shape"), [(Scope.PLANE, (1, 40, 36)), (Scope.LAYER, (3, 40, 36))]
 )
 def test_a_stack_is_denoised_by_its_plane_or_as_a_whole(
-    whole, shape, viewer, make_widget, noisy, qtbot
+    scope, shape, viewer, make_widget, noisy, qtbot
 ):
     stack = np.stack([noisy, noisy + 1, noisy + 2])
     source = viewer.add_image(stack, scale=(2, 1, 1))
     viewer.dims.set_point(0, 2 * 2)  # in world units
     widget = make_widget()
-    widget.form.scope.value = whole
+    widget.form.scope.value = scope
     run = start(widget, qtbot)
     wait_for_end(run, qtbot)
     (layer,) = result_layers(viewer)
