@@ -78,9 +78,7 @@ class PartEntries:
         if scope.is_shown and not shows_plane(self._viewer, layer, axes):
             return _NO_PLANE
         try:
-            # The sliders are not asked: while layers come and go, the viewer's
-            # dimensions are for a moment not those of its layers.
-            select(layer, scope, axes=axes, view=field_of_view(layer, axes))
+            select(layer, scope, axes=axes, view=self._view(layer))
         except EngineError as error:
             return str(error)
         return None
@@ -104,11 +102,19 @@ class PartEntries:
             If the part cannot be denoised.
         """
         axes = self.axes.axes_of(layer)
-        step, view = shown_step(self._viewer, layer), field_of_view(layer, axes)
-        return select(layer, self.scope.value, axes=axes, step=step, view=view)
+        scope, view = self.scope.value, self._view(layer)
+        # The sliders are asked only where they matter: while layers come and go, the
+        # viewer's dimensions are for a moment not those of its layers.
+        step = () if scope.is_everything else shown_step(self._viewer, layer)
+        return select(layer, scope, axes=axes, step=step, view=view)
 
     @property
     def meant(self) -> str | None:
         """Return what is meant, in words, where it is not the whole layer."""
         scope = self.scope.value
         return None if scope is None or scope.is_everything else str(scope.value)
+
+    def _view(self, layer: Image) -> dict[str, slice] | None:
+        if self.scope.value is not Scope.VIEW:
+            return None
+        return field_of_view(self._viewer, layer, self.axes.axes_of(layer))

@@ -1,10 +1,12 @@
 """What the viewer shows of a layer: which plane, and which part of it."""
 
+import itertools
 from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
+from numpy.typing import NDArray
 
 from napari_mpi.widgets._axes import finest
 
@@ -38,24 +40,48 @@ def camera(viewer: ViewerModel) -> Any:
     return viewer.camera if scene is None else scene.camera
 
 
-def field_of_view(layer: Image, axes: str) -> dict[str, slice]:
+def field_of_view(viewer: ViewerModel, layer: Image, axes: str) -> dict[str, slice]:
     """Return the rows Y and columns X of the layer that the canvas shows.
 
-    napari renews them whenever it draws; those of a coarse level are turned into the
-    pixels of level 0 that they cover.
+    They are those that napari has found when it last drew; of a multiscale layer, at
+    level 0. A slice is empty where nothing of the layer is in view.
     """
-    first, last = layer.corner_pixels
-    factors = np.ones(layer.ndim)
+    first, last = (corner.astype(float) for corner in layer.corner_pixels)
     if layer.multiscale:
         factors = layer.downsample_factors[layer.data_level][: layer.ndim]
+        first, last = first * factors, (last + 1) * factors - 1
+        # What napari has loaded, which may be more by far than what is shown of it.
+        shown = _canvas_corners(viewer, layer)
+        if shown is not None:
+            first = np.maximum(first, np.floor(shown.min(axis=0)))
+            last = np.minimum(last, np.ceil(shown.max(axis=0)))
     shape = finest(layer).shape
+    places = {letter: axes.index(letter) for letter in "YX"}
     return {
-        letter: slice(
-            max(0, int(np.floor(first[at] * factors[at]))),
-            min(shape[at], int(np.ceil((last[at] + 1) * factors[at]))),
-        )
-        for letter, at in (("Y", axes.index("Y")), ("X", axes.index("X")))
+        letter: _inside(first[at], last[at] + 1, shape[at])
+        for letter, at in places.items()
     }
+
+
+def _inside(start: float, stop: float, size: int) -> slice:
+    """Return the pixels of a dimension that a range covers."""
+    first = min(max(0, int(np.floor(start))), size)
+    return slice(first, max(first, min(size, int(np.ceil(stop)))))
+
+
+def _canvas_corners(viewer: ViewerModel, layer: Image) -> NDArray[np.float64] | None:
+    """Return the canvas's four corners in data coordinates, if napari tells its size."""
+    canvas, shown = getattr(viewer, "canvas", None), viewer.dims.displayed[-2:]
+    if canvas is None:
+        return None
+    half = np.divide(canvas.viewbox_size(viewer.layers), 2 * camera(viewer).zoom)
+    corners = []
+    for signs in itertools.product((-1, 1), repeat=2):
+        point = np.array(viewer.dims.point)
+        point[list(shown)] = camera(viewer).center[-2:] + half * signs
+        world = point[-layer.ndim :] * _units_ratio(viewer, layer)
+        corners.append(layer.world_to_data(world))
+    return np.array(corners)
 
 
 def _units_ratio(viewer: ViewerModel, layer: Image) -> list[float]:
