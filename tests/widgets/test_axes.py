@@ -5,6 +5,7 @@ import pytest
 import tifffile
 from napari.layers import Image
 
+from napari_mpi.engine.errors import AxesError
 from napari_mpi.widgets._axes import in_words, layer_axes, possible_axes
 from napari_mpi.widgets._axes_entry import AxesEntry
 
@@ -111,7 +112,7 @@ def test_a_choice_is_forgotten_when_the_layer_gets_other_dimensions(entry):
 
 def test_more_dimensions_than_can_be_guessed_want_labels():
     layer = Image(np.zeros((1, 1, 1, 1, 9, 9)), name="many")
-    with pytest.raises(Exception, match="'many' has 6 dimensions.*axis labels"):
+    with pytest.raises(AxesError, match=r"'many' has 6 dimensions.*axis labels"):
         layer_axes(layer)
     layer.axis_labels = ("p", "t", "z", "c", "y", "x")
     assert layer_axes(layer) == "PTZCYX"

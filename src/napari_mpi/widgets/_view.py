@@ -70,7 +70,7 @@ def _inside(start: float, stop: float, size: int) -> slice:
 
 
 def _canvas_corners(viewer: ViewerModel, layer: Image) -> NDArray[np.float64] | None:
-    """Return the canvas's four corners in data coordinates, if napari tells its size."""
+    """Return the canvas's four corners in data coordinates, if its size is known."""
     canvas, shown = getattr(viewer, "canvas", None), viewer.dims.displayed[-2:]
     if canvas is None:
         return None
