@@ -97,6 +97,7 @@ def test_a_choice_is_remembered_for_each_layer(entry):
     entry.value = "TYX"
     entry.offer(first)
     assert entry.value == "CYX"
+    assert "(CYX)" in entry.tooltip
     assert [entry.axes_of(layer) for layer in (first, second)] == ["CYX", "TYX"]
     assert entry.stated(first) == "CYX"
 

@@ -63,7 +63,8 @@ def test_a_layer_that_left_the_viewer_is_not_looked_at(viewer):
     layer = viewer.add_image(np.zeros((4, 8, 8)))
     looking = Looking(viewer, layer, select(layer))
     viewer.layers.clear()
-    viewer.add_image(np.zeros((8, 8)))
+    viewer.add_image(np.zeros((9, 8, 8)), units=("s", "um", "um"))
+    viewer.dims.set_current_step(0, 1)
     assert looking() is None
 
 

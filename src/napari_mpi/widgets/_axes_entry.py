@@ -23,7 +23,7 @@ class AxesEntry(ComboBox):
         self._offered: list[tuple[str, str]] = []
         self._chosen: WeakKeyDictionary[Image, str] = WeakKeyDictionary()
         super().__init__(name="axes", label="Axes", choices=self._worded)
-        self.tooltip = "what each dimension of the image is"
+        self._explain()
         self.changed.connect(self._remember)
 
     def offer(self, layer: Image | None) -> None:
@@ -46,6 +46,7 @@ class AxesEntry(ComboBox):
                 self._widen_list()
             if layer is not None and possible:
                 self.value = self.axes_of(layer)
+        self._explain()
 
     @property
     def is_needed(self) -> bool:
@@ -68,6 +69,12 @@ class AxesEntry(ComboBox):
     def _remember(self, axes: str | None) -> None:
         if self._layer is not None and axes is not None:
             self._chosen[self._layer] = axes
+        self._explain()
+
+    def _explain(self) -> None:
+        """Say the choice in full: a narrow dock cuts it short."""
+        told = f": {self.current_choice}" if self._offered else ""
+        self.tooltip = f"what each dimension of the image is{told}"
 
     def _widen_list(self) -> None:
         """Let the open list show whole lines, however narrow the dock is."""

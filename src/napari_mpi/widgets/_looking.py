@@ -46,10 +46,8 @@ class Looking:
 
     def _shown_plane(self) -> dict[str, int] | None:
         layer, part = self._layer, self._selection
-        if self._viewer.dims.ndim < layer.ndim:
-            return (
-                None  # the layer has left the viewer, and another took its dimensions
-            )
+        if layer not in self._viewer.layers or self._viewer.dims.ndim < layer.ndim:
+            return None  # the sliders are others' now, in other units perhaps
         shown = dict(zip(part.axes, shown_point(self._viewer, layer), strict=False))
         picks = zip(part.axes, part.index, part.data.shape, strict=True)
         outside = [pick for pick in picks if pick[0] not in "YXS"]
