@@ -4,6 +4,7 @@ import gc
 import threading
 import weakref
 
+import dask.array as da
 import numpy as np
 import pytest
 import torch
@@ -13,6 +14,8 @@ from qtpy.QtWidgets import QApplication
 from napari_mpi.engine import filling, networks
 from napari_mpi.engine.jobs import run as run_job
 from napari_mpi.engine.presets import preset
+from napari_mpi.widgets import _denoise_run
+from napari_mpi.widgets._layers import Scope
 from napari_mpi.widgets.denoise import DenoiseWidget
 
 pytestmark = pytest.mark.gui
@@ -435,9 +438,9 @@ def test_a_view_that_shows_no_plane_is_told_before_the_start(
     assert widget.start_button.isEnabled()
     viewer.dims.ndisplay = 3
     assert "shows no plane" in widget.hint.text()
-    widget.form.scope.value = True
+    widget.form.scope.value = Scope.LAYER
     assert widget.start_button.isEnabled()
-    widget.form.scope.value = False
+    widget.form.scope.value = Scope.PLANE
     viewer.dims.ndisplay = 2
     assert widget.start_button.isEnabled()
 
@@ -492,16 +495,16 @@ def test_a_reference_of_another_shape_is_told_before_the_start(
 
 
 @pytest.mark.parametrize(
-    ("whole", "shape"), [(False, (1, 40, 36)), (True, (3, 40, 36))]
+    ("scope", "shape"), [(Scope.PLANE, (1, 40, 36)), (Scope.LAYER, (3, 40, 36))]
 )
 def test_a_stack_is_denoised_by_its_plane_or_as_a_whole(
-    whole, shape, viewer, make_widget, noisy, qtbot
+    scope, shape, viewer, make_widget, noisy, qtbot
 ):
     stack = np.stack([noisy, noisy + 1, noisy + 2])
     source = viewer.add_image(stack, scale=(2, 1, 1))
     viewer.dims.set_point(0, 2 * 2)  # in world units
     widget = make_widget()
-    widget.form.scope.value = whole
+    widget.form.scope.value = scope
     run = start(widget, qtbot)
     wait_for_end(run, qtbot)
     (layer,) = result_layers(viewer)
@@ -533,6 +536,107 @@ def test_the_command_line_is_copied(viewer, make_widget, noisy):
     viewer.layers[0].axis_labels = ("y", "x")
     widget.form.command_button.click()
     assert "--axes YX" in QApplication.clipboard().text()
+
+
+def test_the_axes_are_asked_for_only_where_they_are_not_certain(
+    viewer, make_widget, noisy
+):
+    stack = viewer.add_image(np.stack([noisy] * 3), name="stack")
+    single = viewer.add_image(noisy, name="single")
+    widget = make_widget()
+    form = widget.form
+    form.image.value = single
+    assert not form.axes.native.isVisibleTo(form)
+    form.image.value = stack
+    assert form.axes.native.isVisibleTo(form)
+    assert "depth 3" in form.axes.current_choice
+    form.axes.value = "TYX"
+    assert form.request().selection.axes == "TYX"
+    form.command_button.click()
+    assert "--axes TYX" in QApplication.clipboard().text()
+    assert any("not only this plane" in message for message in messages())
+    viewer.add_image(noisy, name="another")  # napari has all choices made anew
+    assert form.axes.value == "TYX"
+    stack.axis_labels = ("c", "y", "x")
+    assert not form.axes.native.isVisibleTo(form)
+    assert form.request().selection.axes == "CYX"
+
+
+def test_the_field_of_view_is_denoised_where_it_is_shown(
+    viewer, make_widget, rng, qtbot
+):
+    image = rng.integers(300, 900, (2, 80, 90)).astype(np.uint16)
+    source = viewer.add_image(image, scale=(1, 2, 2))
+    clean = viewer.add_image(image // 2, scale=(1, 2, 2), name="clean")
+    viewer.show()
+    widget = make_widget()
+    widget.form.image.value = source
+    widget.form.reference.value = clean
+    widget.form.scope.value = Scope.VIEW
+    viewer.scene.camera.zoom, viewer.scene.camera.center = 8, (0, 80, 90)
+    qtbot.waitUntil(lambda: source.corner_pixels[0, -1] > 0, timeout=TIMEOUT)
+    rows, columns = widget.form.request().selection.index[1:]
+    assert widget.form.request().reference.index[1:] == (rows, columns)
+    assert 16 <= rows.stop - rows.start < 80
+    run = start(widget, qtbot)
+    wait_for_end(run, qtbot)
+    assert run.result.data.shape == (1, *np.zeros((80, 90))[rows, columns].shape)
+    np.testing.assert_allclose(
+        run.result.data_to_world((0, 0, 0)),
+        source.data_to_world((viewer.dims.current_step[0], rows.start, columns.start)),
+    )
+    viewer.scene.camera.center = (0, -9000, 90)
+    qtbot.waitUntil(lambda: "move it into view" in widget.hint.text(), timeout=TIMEOUT)
+    assert not widget.start_button.isEnabled()
+    viewer.reset_view()
+    qtbot.waitUntil(lambda: widget.hint.text() == "", timeout=TIMEOUT)
+
+
+def test_a_huge_lazy_layer_is_chosen_without_reading_it(viewer, make_widget):
+    computed = []
+
+    def plane():
+        computed.append(1)
+        return np.zeros((1, 40, 36), np.uint16)
+
+    chunks = ((1,) * 10_000, (40,), (36,))
+    meta = np.empty((0, 0, 0), np.uint16)
+    stack = da.map_blocks(plane, chunks=chunks, dtype=np.uint16, meta=meta)
+    viewer.add_image(stack, contrast_limits=(0, 1))
+    before = len(computed)
+    widget = make_widget()
+    for scope in widget.form.scope.choices:
+        widget.form.scope.value = scope
+        assert widget.form.request().selection.axes == "ZYX"
+    widget.form.command_button.click()
+    assert widget.start_button.isEnabled()
+    assert len(computed) == before
+
+
+def test_the_work_is_told_which_plane_a_person_looks_at(
+    viewer, make_widget, noisy, gate, monkeypatch, qtbot
+):
+    asked = []
+    true_job = _denoise_run.denoise_job
+
+    def job(request, state, looking_at):
+        asked.append(looking_at)
+        yield from true_job(request, state, looking_at)
+
+    monkeypatch.setattr(_denoise_run, "denoise_job", job)
+    viewer.add_image(np.stack([noisy] * 3))
+    widget = make_widget()
+    widget.form.scope.value = Scope.LAYER
+    gate.clear()
+    run = start(widget, qtbot, until_preview=False)
+    qtbot.waitUntil(lambda: bool(asked), timeout=5_000)
+    for number in (2, 0):
+        viewer.dims.set_current_step(0, number)
+        assert asked[0]() == {"Z": number}
+    gate.set()
+    wait_for_end(run, qtbot)
+    viewer.dims.set_current_step(0, 1)
+    assert asked[0]() == {"Z": 0}  # nothing is followed any more
 
 
 def test_devices_are_shown_by_their_real_names(viewer, make_widget, noisy, qtbot):

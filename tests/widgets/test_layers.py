@@ -6,20 +6,15 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_mpi.engine.errors import EngineError
+from napari_mpi.widgets._axes import layer_axes
 from napari_mpi.widgets._layers import (
+    Scope,
     add_result,
-    layer_axes,
     layer_problem,
     reference_problem,
     select,
-    shown_step,
 )
-
-STEP = (0, 0, 0, 0)
-
-
-def whole(layer):
-    return select(layer, whole=True, step=STEP[: layer.ndim])
+from napari_mpi.widgets._view import shown_step
 
 
 @pytest.mark.parametrize(
@@ -47,7 +42,7 @@ def test_one_plane_is_selected_where_the_viewer_shows_it():
     stack = np.arange(4 * 6 * 6, dtype=np.uint16).reshape(4, 6, 6)
     layer = viewer.add_image(stack, scale=(3, 1, 1), translate=(30, 0, 0))
     viewer.dims.set_point(0, 30 + 2 * 3)
-    selection = select(layer, whole=False, step=shown_step(viewer, layer))
+    selection = select(layer, Scope.PLANE, step=shown_step(viewer, layer))
     np.testing.assert_array_equal(selection.read(), stack[2:3])
     assert (selection.shape, selection.planes) == ((1, 6, 6), 1)
 
@@ -64,7 +59,7 @@ def test_the_plane_is_found_among_layers_of_other_units():
 def test_the_finest_level_of_a_multiscale_layer_is_selected():
     fine = np.random.default_rng(0).random((64, 64))
     layer = Image([fine, fine[::2, ::2]], multiscale=True)
-    np.testing.assert_array_equal(whole(layer).read(), fine)
+    np.testing.assert_array_equal(select(layer).read(), fine)
 
 
 def test_a_lazy_layer_is_read_only_where_it_is_selected():
@@ -82,7 +77,7 @@ def test_a_lazy_layer_is_read_only_where_it_is_selected():
 
     layer = Image(Lazy(), contrast_limits=(0, 1))
     reads.clear()
-    selection = select(layer, whole=False, step=(2, 0, 0))
+    selection = select(layer, Scope.PLANE, step=(2, 0, 0))
     assert not reads
     selection.read()
     assert reads == [(slice(2, 3), slice(None), slice(None))]
@@ -108,7 +103,7 @@ def test_a_result_overlays_its_source_exactly():
         projection_mode="max",
         metadata={"sample": 7},
     )
-    index = whole(source).index
+    index = select(source).index
     result = add_result(viewer, source, source.data + 1, index, {"seed": 3})
     for corner in ((0, 0, 0), (3, 5, 5)):
         np.testing.assert_allclose(
@@ -129,7 +124,7 @@ def test_the_result_of_one_plane_lies_on_that_plane():
     source = viewer.add_image(
         np.zeros((4, 6, 6)), scale=(3, 1, 1), translate=(10, 0, 0), rotate=30
     )
-    selection = select(source, whole=False, step=(2, 0, 0))
+    selection = select(source, Scope.PLANE, step=(2, 0, 0))
     result = add_result(viewer, source, selection.read(), selection.index, {})
     np.testing.assert_allclose(
         result.data_to_world((0, 4, 5)), source.data_to_world((2, 4, 5))
@@ -140,7 +135,7 @@ def test_a_result_never_takes_the_place_of_another_layer():
     viewer = ViewerModel()
     source = viewer.add_image(np.zeros((6, 6)), name="a")
     other = viewer.add_image(np.ones((6, 6)), name="a (denoised)")
-    result = add_result(viewer, source, np.full((6, 6), 2.0), whole(source).index, {})
+    result = add_result(viewer, source, np.full((6, 6), 2.0), select(source).index, {})
     assert len(viewer.layers) == 3
     assert result.name != other.name
     assert (other.data == 1).all()
@@ -155,11 +150,11 @@ def test_layers_that_cannot_be_denoised_are_told_with_the_reason():
     )
     assert layer_problem(Image(np.zeros((6, 6)))) is None
     with pytest.raises(EngineError):
-        whole(mask)
+        select(mask)
 
 
 def test_a_reference_must_have_the_image_s_shape():
-    selection = whole(Image(np.zeros((6, 6))))
+    selection = select(Image(np.zeros((6, 6))))
     assert reference_problem(None, selection) is None
     assert reference_problem(Image(np.zeros((6, 6))), selection) is None
     assert "shape (5, 6)" in reference_problem(Image(np.zeros((5, 6))), selection)

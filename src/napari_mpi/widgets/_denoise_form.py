@@ -6,7 +6,7 @@ from magicgui.widgets import ComboBox
 from napari.layers import Image
 from napari.viewer import Viewer
 from qtpy.compat import isalive
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -25,22 +25,12 @@ from napari_mpi.widgets._forms import (
     effort_choices,
     noise_choices,
 )
-from napari_mpi.widgets._layers import (
-    Selection,
-    layer_problem,
-    named_axes,
-    reference_problem,
-    select,
-    shown_step,
-    shows_plane,
-)
+from napari_mpi.widgets._layers import Scope, reference_problem, same_part
 from napari_mpi.widgets._news import news
+from napari_mpi.widgets._part_entries import PartEntries
+from napari_mpi.widgets._view import camera
 
-_NO_PLANE = (
-    "the viewer shows no plane of Y by X: go back to 2D and the usual order of"
-    " dimensions, or choose the whole layer"
-)
-_SCOPES = [("this plane", False), ("whole layer, plane by plane", True)]
+_DRAWN_AFTER = 200  # milliseconds after the camera has moved
 
 
 class DenoiseForm(QWidget):
@@ -58,9 +48,12 @@ class DenoiseForm(QWidget):
         super().__init__()
         self._viewer = viewer
         self._files: list[str] = []
+        # Only once the canvas is drawn does napari know which part of a layer it shows.
+        self._looked_away = QTimer(self, singleShot=True, interval=_DRAWN_AFTER)
+        self._looked_away.timeout.connect(self._on_change)
         self._make_entries()
         self._lay_out()
-        for entry in (self.image, self.reference, self.scope):
+        for entry in (self.image, self.axes, self.scope, self.reference):
             entry.changed.connect(self._on_change)
         self.noise.changed.connect(self._offer_efforts)
         self.effort.changed.connect(self._apply_preset)
@@ -68,6 +61,8 @@ class DenoiseForm(QWidget):
         self.file_button.clicked.connect(self._choose_file)
         viewer.dims.events.order.connect(self._on_change)
         viewer.dims.events.ndisplay.connect(self._on_change)
+        viewer.dims.events.axis_labels.connect(self._on_change)
+        camera(viewer).events.connect(self._on_camera)
         news.weights_changed.connect(self._refresh_weights)
 
     # -- what comes of it --------------------------------------------------------
@@ -75,13 +70,10 @@ class DenoiseForm(QWidget):
     def problem(self) -> str | None:
         """Return why it cannot be denoised, in a sentence, or None."""
         layer = self.image.value
-        problem = layer_problem(layer)
+        problem = self.part.problem(layer)
         if problem is not None:
             return problem
-        selection = self._selection(layer, whole=True)
-        if self.leaves_planes_out and not shows_plane(self._viewer, layer):
-            return _NO_PLANE
-        return reference_problem(self.reference.value, selection)
+        return reference_problem(self.reference.value, self.part.whole(layer))
 
     def request(self) -> Request:
         """Return what was chosen.
@@ -91,11 +83,9 @@ class DenoiseForm(QWidget):
         EngineError
             If a layer or a setting cannot be used.
         """
-        selection = self._selection(self.image.value, whole=self.scope.value)
-        reference = self.reference.value
-        if reference is not None:
-            clean = self._selection(reference, whole=True)
-            reference = Selection(clean.data, clean.axes, selection.index)
+        selection = self.part.selection(self.image.value)
+        clean = self.reference.value
+        reference = None if clean is None else same_part(clean, selection)
         config, weights = self.settings.config(), self.weights.value
         return Request(selection, config, weights, self.device.value, reference)
 
@@ -114,13 +104,13 @@ class DenoiseForm(QWidget):
             config=self.settings.config(),
             weights=self.weights.value,
             device=self.device.value,
-            axes=named_axes(layer),
+            axes=self.axes.stated(layer),
         )
 
     @property
-    def leaves_planes_out(self) -> bool:
-        """Whether only one plane of several is meant."""
-        return self._is_stack() and not self.scope.value
+    def meant(self) -> str | None:
+        """What is meant, in words, where the command line would do more."""
+        return self.part.meant
 
     # -- what there is to choose -------------------------------------------------
 
@@ -157,7 +147,8 @@ class DenoiseForm(QWidget):
 
     def _make_entries(self) -> None:
         self.image = ComboBox(name="image", label="Image", choices=self._images)
-        self.scope = ComboBox(name="scope", label="Scope", choices=_SCOPES)
+        self.part = PartEntries(self._viewer)
+        self.axes, self.scope = self.part.axes, self.part.scope
         self.noise = ComboBox(name="noise", label="Noise", choices=noise_choices())
         self.effort = ComboBox(name="effort", label="Effort", choices=self._efforts)
         self.weights = ComboBox(name="weights", label="Weights", choices=self._weights)
@@ -179,8 +170,8 @@ class DenoiseForm(QWidget):
         self.command_button.setToolTip("the command that does the same in a terminal")
 
     def _lay_out(self) -> None:
-        entries = [self.image, self.scope, self.noise, self.effort]
-        entries += [self.weights, self.device, self.reference]
+        entries = [self.image, self.axes, self.scope, self.noise]
+        entries += [self.effort, self.weights, self.device, self.reference]
         self._choices = Form(entries)
         self.advanced = QCollapsible("Advanced")
         for part in (self.settings, self.file_button, self.command_button):
@@ -190,13 +181,22 @@ class DenoiseForm(QWidget):
         layout.addWidget(self._choices)
         layout.addWidget(self.advanced)
         self.setLayout(layout)
-        self._choices.show_row("scope", visible=self._is_stack())
+        self._offer_parts()
 
     def _on_change(self, event: Any = None) -> None:
         if not isalive(self):
             return
-        self._choices.show_row("scope", visible=self._is_stack())
+        self._offer_parts()
         self.changed.emit()
+
+    def _on_camera(self, event: Any = None) -> None:
+        if isalive(self) and self.scope.value is Scope.VIEW:
+            self._looked_away.start()
+
+    def _offer_parts(self) -> None:
+        self.part.offer(self.image.value)
+        self._choices.show_row("axes", visible=self.axes.is_needed)
+        self._choices.show_row("scope", visible=len(self.scope.choices) > 1)
 
     def _efforts(self, _: Any) -> list[tuple[str, str]]:
         return effort_choices(self.noise.value)
@@ -225,15 +225,3 @@ class DenoiseForm(QWidget):
 
     def _preset_name(self) -> str:
         return f"{self.noise.value}-{self.effort.value}"
-
-    def _is_stack(self) -> bool:
-        layer = self.image.value
-        if layer_problem(layer) is not None:
-            return False
-        return self._selection(layer, whole=True).planes > 1
-
-    def _selection(self, layer: Image, *, whole: bool) -> Selection:
-        # The sliders are asked only where they matter: while layers come and go, the
-        # viewer's dimensions are for a moment not those of its layers.
-        step = (0,) * layer.ndim if whole else shown_step(self._viewer, layer)
-        return select(layer, whole=whole, step=step)

@@ -1,5 +1,6 @@
 """What the Denoise widget asks of the engine, as one job for a worker's thread."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,7 +61,9 @@ class Finished:
 
 
 def denoise_job(
-    request: Request, state: Any = None
+    request: Request,
+    state: Any = None,
+    looking_at: Callable[[], Mapping[str, int] | None] | None = None,
 ) -> Job[Prepared | Progress | Finished, None]:
     """Load weights, read the pixels, denoise.
 
@@ -70,6 +73,10 @@ def denoise_job(
         What to do.
     state : DenoisingState, optional
         Where to go on from; a fresh one if None.
+    looking_at : callable, optional
+        Tells which plane of the selection a person looks at, as the number within the
+        part for each axis outside of the planes; None if it is none of them. It may be
+        called on the worker's thread.
     """
     # torch takes seconds to import: here it does so on the worker's thread.
     from napari_mpi.engine import denoising

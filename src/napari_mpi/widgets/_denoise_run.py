@@ -22,6 +22,7 @@ from napari_mpi.widgets._denoise_job import (
 )
 from napari_mpi.widgets._endings import Ending
 from napari_mpi.widgets._layers import add_result
+from napari_mpi.widgets._looking import Looking
 from napari_mpi.widgets._workers import JobWorker, start_job
 
 _STEPS = 1000  # of the progress bar, for one plane
@@ -56,6 +57,7 @@ class DenoiseRun:
         self._kept: Any = None  # the result that a run goes on from
         self._paused_at = 0.0
         self._worker: JobWorker | None = None
+        self._looking: Looking | None = None
         self._bar: progress | None = None
         self._prepared: Prepared | None = None
         self._newest: Progress | None = None
@@ -83,10 +85,12 @@ class DenoiseRun:
             self._kept = self._state.result.copy()
         name = f"denoising {self.source.name}"
         self._bar = progress(total=self._total, desc=name, initial=self._done)
+        self._looking = Looking(self._viewer, self.source, self.request.selection)
         self._worker = start_job(
             denoise_job,
             self.request,
             self._state,
+            self._looking,
             yielded=yielded,
             warned=show_warning,
             ended=ended,
@@ -156,13 +160,15 @@ class DenoiseRun:
         tuple of float
             The losses since the last preview.
         """
+        if self._looking is not None:
+            self._looking.close()
         if self._bar is not None:
             self._bar.close()
         if self.is_paused:
             self.toggle_pause()
         self._seconds += time.monotonic() - self._started
         self.ending = self._how_it_ended(error)
-        self._worker = self._bar = None
+        self._worker = self._bar = self._looking = None
         losses, self._losses = tuple(self._losses), []
         self._unshown = {}
         if keep_layers and self._is_worth_keeping():

@@ -1,6 +1,9 @@
-"""Image layers: what they hold, and result layers that overlay them exactly."""
+"""Image layers: what of them is denoised, and results that overlay them exactly."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -9,10 +12,15 @@ from napari.layers import Image
 from napari.utils.transforms import Affine
 from numpy.typing import NDArray
 
-from napari_mpi.engine.axes import LETTERS, ImageAxes, Index, guess_axes
+from napari_mpi.engine.axes import LETTERS, ImageAxes, Index
 from napari_mpi.engine.errors import EngineError, ImageError
+from napari_mpi.engine.lazy import length, part_of
+from napari_mpi.widgets._axes import finest, layer_axes
 
 Array = NDArray[np.generic]
+
+LEAST_SIDE = 16
+"""Pixels that a field of view has at least, of every side that is not shorter."""
 
 _KEPT = (
     "affine", "attenuation", "axis_labels", "blending", "colormap", "contrast_limits",
@@ -20,6 +28,26 @@ _KEPT = (
     "interpolation3d", "iso_threshold", "opacity", "projection_mode", "rendering",
     "rgb", "rotate", "scale", "shear", "translate", "units",
 )  # fmt: skip
+
+
+class Scope(Enum):
+    """How much of a layer is meant."""
+
+    PLANE = "this plane"
+    CHANNEL = "this channel"
+    LAYER = "whole layer"
+    IMAGE = "whole image"  # the same where the layer is a single plane
+    VIEW = "field of view"
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is left out."""
+        return self in (Scope.LAYER, Scope.IMAGE)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it depends on the plane that the viewer shows."""
+        return self in (Scope.PLANE, Scope.VIEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,89 +72,99 @@ class Selection:
     def shape(self) -> tuple[int, ...]:
         """Shape of the part."""
         picks = zip(self.index, self.data.shape, strict=True)
-        return tuple(
-            len(range(*pick.indices(size))) if isinstance(pick, slice) else 1
-            for pick, size in picks
-        )
+        return tuple(length(pick, size) for pick, size in picks)
 
     @property
     def planes(self) -> int:
         """How many planes the part has."""
-        return len(ImageAxes(self.axes, self.shape).planes())
+        layout = ImageAxes(self.axes, self.shape)
+        sizes = zip(self.axes, self.shape, strict=True)
+        return math.prod(n for axis, n in sizes if axis not in layout.plane_letters)
+
+    def lazy(self) -> Any:
+        """Return the part unread, of the kind that `part_of` gives."""
+        return part_of(self.data, self.index)
 
     def read(self) -> Array:
         """Return the pixels of the part."""
         return np.asarray(self.data[self.index])
 
 
-def select(layer: Image, *, whole: bool, step: tuple[int, ...]) -> Selection:
-    """Select a whole layer, or the plane of it that is shown.
+def scopes(axes: str, shape: tuple[int, ...]) -> list[Scope]:
+    """Return how much of a layer can be meant, the usual first.
+
+    Parameters
+    ----------
+    axes : str
+        One letter per dimension.
+    shape : tuple of int
+        The layer's shape.
+    """
+    planes = Selection(np.broadcast_to(0, shape), axes, (slice(None),) * len(axes))
+    if planes.planes == 1:
+        return [Scope.IMAGE, Scope.VIEW]
+    channels = dict(zip(axes, shape, strict=True)).get("C", 1)
+    usual = [] if channels == planes.planes else [Scope.PLANE]
+    several = [Scope.CHANNEL] if channels > 1 else []
+    return [*usual, *several, Scope.LAYER, Scope.VIEW]
+
+
+def select(
+    layer: Image,
+    scope: Scope = Scope.LAYER,
+    *,
+    axes: str | None = None,
+    step: tuple[int, ...] = (),
+    view: Mapping[str, slice] | None = None,
+) -> Selection:
+    """Select a part of a layer; nothing of it is read.
 
     Parameters
     ----------
     layer : Image
         The source.
-    whole : bool
-        All of it, or one plane.
+    scope : Scope
+        How much of it.
+    axes : str, optional
+        One letter per dimension; the likeliest if None.
     step : tuple of int
-        The layer's own data coordinates of the plane, one number per dimension.
+        The layer's own data coordinates of the plane or channel, one number per
+        dimension; not needed for the whole.
+    view : mapping, optional
+        Rows Y and columns X, for a field of view.
 
     Raises
     ------
     ImageError, AxesError
-        If the layer cannot be denoised, with the reason.
+        If the part cannot be denoised, with the reason.
     """
-    data = layer.data[0] if layer.multiscale else layer.data
+    data = finest(layer)
     _require_numbers(layer.name, np.dtype(data.dtype))
-    axes = layer_axes(layer)
+    axes = axes or layer_axes(layer)
     ImageAxes(axes, tuple(data.shape))
+    kept = _kept_whole(scope)
     index = tuple(
-        slice(None) if whole or letter in "YXS" else slice(at, at + 1)
-        for letter, at in zip(axes, (*step, 0), strict=False)
+        slice(None) if letter in kept else slice(at, at + 1)
+        for letter, at in zip(axes, (*step, *(0,) * len(axes)), strict=False)
     )
+    if scope is Scope.VIEW and view is not None:
+        _require_in_view(layer.name, view, dict(zip(axes, data.shape, strict=True)))
+        pairs = zip(axes, index, strict=True)
+        index = tuple(view.get(letter, pick) for letter, pick in pairs)
     return Selection(data, axes, index)
 
 
-def layer_axes(layer: Image) -> str:
-    """Return the axes of a layer: its labels where they are letters, else a guess."""
-    # Sizes of 2: an image of three columns is not to be taken for colours.
-    guess = guess_axes((2,) * layer.ndim) + ("S" if layer.rgb else "")
-    return named_axes(layer) or guess
+def same_part(layer: Image, selection: Selection) -> Selection:
+    """Select the part of a layer that is selected of another of the same shape.
 
-
-def named_axes(layer: Image) -> str | None:
-    """Return the axes of a layer if its labels are letters that name them, or None."""
-    labels = [str(label).upper() for label in layer.axis_labels]
-    known = all(label in LETTERS and label != "S" for label in labels)
-    if known and len(set(labels)) == len(labels) and {"Y", "X"} <= set(labels):
-        return "".join(labels) + ("S" if layer.rgb else "")
-    return None
-
-
-def shows_plane(viewer: ViewerModel, layer: Image) -> bool:
-    """Whether the viewer shows a plane of Y by X of the layer, and not a volume."""
-    axes = layer_axes(layer)
-    first = viewer.dims.ndim - layer.ndim
-    wanted = {first + axes.index("Y"), first + axes.index("X")}
-    return viewer.dims.ndisplay == 2 and set(viewer.dims.displayed) == wanted
-
-
-def shown_step(viewer: ViewerModel, layer: Image) -> tuple[int, ...]:
-    """Return the layer's data coordinates of the point where the sliders stand."""
-    point = viewer.dims.point[-layer.ndim :]
-    world = np.multiply(point, _units_ratio(viewer, layer))
-    shape = layer.data[0].shape if layer.multiscale else layer.data.shape
-    inside = zip(np.rint(layer.world_to_data(world)), shape, strict=False)
-    return tuple(int(min(max(at, 0), size - 1)) for at, size in inside)
-
-
-def _units_ratio(viewer: ViewerModel, layer: Image) -> list[float]:
-    """Return how many of the layer's units one unit of the sliders is, by axis."""
-    theirs = getattr(viewer.dims, "units", None)
-    if theirs is None:
-        return [1.0] * layer.ndim
-    pairs = zip(theirs[-layer.ndim :], layer.units, strict=True)
-    return [float((1 * unit).to(own).magnitude) for unit, own in pairs]
+    Raises
+    ------
+    ImageError
+        If the layer holds no numbers.
+    """
+    data = finest(layer)
+    _require_numbers(layer.name, np.dtype(data.dtype))
+    return Selection(data, selection.axes, selection.index)
 
 
 def add_result(
@@ -142,14 +180,16 @@ def add_result(
     attributes["translate"] = _offset(source, index)
     metadata = {**source.metadata, "napari-mpi": made}
     name = f"{source.name} (denoised)"
-    return viewer.add_image(image, name=name, metadata=metadata, **attributes)
+    return viewer.add_image(
+        image, name=name, metadata=metadata, multiscale=False, **attributes
+    )
 
 
 def reference_problem(reference: Image | None, selection: Selection) -> str | None:
     """Return why a layer is no reference for a selection, or None."""
     if reference is None:
         return None
-    data = reference.data[0] if reference.multiscale else reference.data
+    data = finest(reference)
     if tuple(data.shape) != tuple(selection.data.shape):
         return (
             f"the reference {reference.name!r} has shape {tuple(data.shape)} but the"
@@ -163,7 +203,7 @@ def layer_problem(layer: Image | None) -> str | None:
     if layer is None:
         return "open an image first: labels, points and shapes cannot be denoised"
     try:
-        select(layer, whole=True, step=(0,) * layer.ndim)
+        select(layer)
     except EngineError as error:
         return str(error)
     return None
@@ -176,6 +216,24 @@ def _require_numbers(name: str, dtype: np.dtype[Any]) -> None:
         raise ImageError(
             f"the layer {name!r} holds {held}: choose one of integers or real numbers"
         )
+
+
+def _kept_whole(scope: Scope) -> str:
+    """Return the letters of the axes of which nothing is left out."""
+    kept = {Scope.PLANE: "YXS", Scope.VIEW: "YXS"}
+    kept[Scope.CHANNEL] = "".join(letter for letter in LETTERS if letter != "C")
+    return kept.get(scope, "".join(LETTERS))
+
+
+def _require_in_view(
+    name: str, view: Mapping[str, slice], sizes: Mapping[str, int]
+) -> None:
+    for letter, part in view.items():
+        if length(part, sizes[letter]) < min(LEAST_SIDE, sizes[letter]):
+            raise ImageError(
+                f"the canvas shows fewer than {LEAST_SIDE} x {LEAST_SIDE} pixels of the"
+                f" layer {name!r}: zoom out, move it into view, or choose another scope"
+            )
 
 
 def _offset(source: Image, index: Index) -> NDArray[np.float64]:

@@ -62,7 +62,8 @@ class DenoiseWidget(RunWidget):
             show_error(str(error))
             return
         QApplication.clipboard().setText(command)
-        note = " (all planes of the file)" if self.form.leaves_planes_out else ""
+        meant = self.form.meant
+        note = f" (for the whole file, not only {meant})" if meant else ""
         show_info(f"copied{note}: {command}")
 
     # -- how it looks ------------------------------------------------------------
