@@ -109,3 +109,12 @@ def test_a_disk_without_room_is_told_before_the_work(array, tmp_path, monkeypatc
     monkeypatch.setattr(lazy.shutil, "disk_usage", full)
     with pytest.raises(OSError, match="no room on the disk"):
         DiskArray(array.shape, array.dtype, tmp_path)
+
+
+def test_a_plane_that_is_written_as_a_whole_is_not_read(array):
+    source = Counted(array)
+    result = GrowingResult(source, ImageAxes("ZYX", array.shape))
+    result[2] = 7
+    assert source.reads == []
+    result[1, 2:4] = 7
+    assert len(source.reads) == 1

@@ -125,7 +125,7 @@ def test_the_plane_that_is_looked_at_comes_next(stack, weights):
     looked, order = [3], []
     job = denoise(
         stack, "ZYX", weights=weights, config=CONFIG, device="cpu",
-        looking_at=lambda: tuple(looked),
+        looking_at=lambda: {"Z": looked[0]},
     )  # fmt: skip
     for snapshot in job:
         if snapshot.plane not in order:
@@ -140,7 +140,7 @@ def test_planes_of_the_channel_that_is_looked_at_come_before_others(stack, weigh
     order = []
     for snapshot in denoise(
         stack.reshape(2, 3, 48, 40), "ZCYX", weights=weights, config=CONFIG,
-        device="cpu", looking_at=lambda: (0, 1),
+        device="cpu", looking_at=lambda: {"Z": 0, "C": 1},
     ):  # fmt: skip
         if snapshot.plane not in order:
             order.append(snapshot.plane)
@@ -175,7 +175,7 @@ def test_no_more_is_read_than_the_first_result_needs(rng, weights):
     )
     job = denoise(
         image, "TYX", weights=weights, config=CONFIG, device="cpu",
-        looking_at=lambda: (7000,),
+        looking_at=lambda: {"T": 7000},
     )  # fmt: skip
     for snapshot in job:
         if snapshot.image is not None:

@@ -73,8 +73,8 @@ def denoise(
     snapshot_interval : float
         Least time between two snapshots in seconds.
     looking_at : callable, optional
-        Tells, whenever a plane is done, which one a person looks at, along each of
-        `ImageAxes.stack_letters`: it comes next, or its nearest neighbour.
+        Tells, whenever a plane is done, which one a person looks at, as a number for
+        each of `ImageAxes.stack_letters`: it comes next, or its nearest neighbour.
     scratch : Path, optional
         Folder on whose disk a result grows that is not numpy's; that of temporary files
         if None.

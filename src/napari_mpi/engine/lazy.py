@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import math
 import operator
 import shutil
 import tempfile
@@ -235,9 +236,10 @@ class GrowingResult(LazyArray):
 
     def __setitem__(self, index: Any, values: Any) -> None:
         parts = full_index(index, self.shape)
-        for _, plane, _ in self._planes(parts):
-            if plane not in self._begun:
-                self._begin(plane)
+        new = {plane for _, plane, _ in self._planes(parts)} - self._begun
+        for plane in () if self._covers(parts) else new:
+            self._begin(plane)
+        self._begun |= new
         self._made[parts] = values
 
     def _begin(self, plane: tuple[int, ...]) -> None:
@@ -245,12 +247,18 @@ class GrowingResult(LazyArray):
         numbers = iter(plane)
         place = [slice(None) if i else next(numbers) for i in self._inside]
         rows = next(n for n, inside in enumerate(self._inside) if inside)
-        others = self.nbytes // self.dtype.itemsize // self.shape[rows]
-        step = max(1, _PIECE // max(1, others))
+        sides = [n for n, i in zip(self.shape, self._inside, strict=True) if i]
+        step = max(1, _PIECE * self.shape[rows] // math.prod(sides))
         for first in range(0, self.shape[rows], step):
             place[rows] = slice(first, min(first + step, self.shape[rows]))
             self._made[tuple(place)] = np.asarray(self._source[tuple(place)])
-        self._begun.add(plane)
+
+    def _covers(self, parts: Index) -> bool:
+        """Whether a part holds its planes as a whole."""
+        return all(
+            not inside or length(part, size) == size
+            for part, size, inside in zip(parts, self.shape, self._inside, strict=True)
+        )
 
     def _planes(
         self, index: Index

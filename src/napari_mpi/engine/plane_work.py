@@ -3,7 +3,7 @@
 import functools
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +27,7 @@ from napari_mpi.engine.sampling import Sample, take_sample
 from napari_mpi.engine.tiles import Window
 from napari_mpi.engine.weights import Weights
 
-LookingAt = Callable[[], tuple[int, ...] | None]
+LookingAt = Callable[[], Mapping[str, int] | None]
 
 WHOLE = 1024**2
 """Pixels of a plane that is adapted to as a whole where it is the only one."""
