@@ -16,7 +16,7 @@ from napari_mpi.engine.denoising_state import (
     reached,
 )
 from napari_mpi.engine.device import describe_device, is_full_memory, resolve_device
-from napari_mpi.engine.errors import ConfigError, OutOfMemory
+from napari_mpi.engine.errors import ConfigError, DiskError, OutOfMemory
 from napari_mpi.engine.intensity import require_intensities, require_usable
 from napari_mpi.engine.jobs import Job
 from napari_mpi.engine.lazy import ArrayLike, GrowingResult, is_small
@@ -32,6 +32,7 @@ __all__ = [
     "effective_config",
     "provenance",
     "reached",
+    "result_for",
 ]
 
 
@@ -97,6 +98,8 @@ def denoise(
     AxesError, ConfigError, DeviceError, ImageError
         If image, axes, settings and device don't fit; before any work is done, but for
         values that are not finite in planes that are read later.
+    DiskError
+        If a result that must be on disk finds no room there.
     OutOfMemory
         If the device cannot hold the network's features for one plane, or one tile.
     """
@@ -109,10 +112,7 @@ def denoise(
     config = effective_config(config, layout, weights, target)
     state = state if state is not None else DenoisingState()
     if state.result is None:
-        in_memory = isinstance(image, np.ndarray) and is_small(image)
-        state.result = (
-            np.array(image) if in_memory else GrowingResult(image, layout, scratch)
-        )
+        state.result = result_for(image, layout, scratch)
     work = Work(
         image=image,
         layout=layout,
@@ -139,6 +139,40 @@ def denoise(
             f" denoise a smaller part of it, close other programs{_elsewhere(target)}"
         )
     return state.result
+
+
+def result_for(image: ArrayLike, layout: ImageAxes, scratch: Path | None = None) -> Any:
+    """Return what a result starts from: an array that holds its source.
+
+    Parameters
+    ----------
+    image : ArrayLike
+        The source.
+    layout : ImageAxes
+        Its axes.
+    scratch : Path, optional
+        Folder on whose disk a `GrowingResult` is; that of temporary files if None.
+
+    Returns
+    -------
+    NDArray or GrowingResult
+        A copy in memory of a numpy array that takes at most a quarter of it; for all
+        others an array on disk, for which nothing is read yet.
+
+    Raises
+    ------
+    DiskError
+        If there is no room for it.
+    """
+    if isinstance(image, np.ndarray) and is_small(image):
+        return np.array(image)
+    try:
+        return GrowingResult(image, layout, scratch)
+    except OSError as error:
+        raise DiskError(
+            f"the result does not fit on the disk of {error.filename}"
+            f" ({error.strerror}): make room, or denoise a smaller part"
+        ) from error
 
 
 def effective_config(

@@ -37,5 +37,9 @@ class OutOfMemory(EngineError):
     """The device has not enough memory for this image."""
 
 
+class DiskError(EngineError):
+    """The disk has not enough room for the result."""
+
+
 class DivergenceError(EngineError, ArithmeticError):
     """The optimisation left the range of numbers."""

@@ -4,6 +4,7 @@ import errno
 import itertools
 import math
 import operator
+import os
 import shutil
 import tempfile
 import weakref
@@ -188,7 +189,7 @@ class DiskArray(LazyArray):
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         weakref.finalize(self, self._file.close)
         require_room(self.nbytes, Path(folder or tempfile.gettempdir()))
-        self._file.truncate(max(self.nbytes, 1))
+        _reserve(self._file.fileno(), max(self.nbytes, 1))
 
     def read(self, index: Index) -> Array:
         """Return a copy of a part."""
@@ -239,8 +240,8 @@ class GrowingResult(LazyArray):
         new = {plane for _, plane, _ in self._planes(parts)} - self._begun
         for plane in () if self._covers(parts) else new:
             self._begin(plane)
-        self._begun |= new
         self._made[parts] = values
+        self._begun |= new  # last: somebody may be reading on another thread
 
     def _begin(self, plane: tuple[int, ...]) -> None:
         """Start a plane with what the source has there, some rows at a time."""
@@ -288,6 +289,20 @@ def require_room(size: int, folder: Path) -> None:
     if size > free:
         room = f"{free / 1e9:.1f} GB free of the {size / 1e9:.1f} GB that it takes"
         raise OSError(errno.ENOSPC, f"no room on the disk, {room}", str(folder))
+
+
+def _reserve(file: int, size: int) -> None:
+    """Make a file so large, all of it on the disk where the system can do that.
+
+    A mapped page for which there is no room later would end the program.
+    """
+    os.truncate(file, size)
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file, 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
 
 
 def _inside(part: Any, size: int) -> int | slice:

@@ -1,14 +1,16 @@
 """PSNR and SSIM against a clean reference, by scikit-image, for a data range."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.metrics import mean_squared_error, structural_similarity
 
 from napari_mpi.engine.axes import ImageAxes
 from napari_mpi.engine.errors import ImageError
 from napari_mpi.engine.intensity import require_usable
+from napari_mpi.engine.lazy import ArrayLike
 
 Array = NDArray[np.generic]
 _SSIM_WINDOW = 7
@@ -37,7 +39,7 @@ class Quality:
         return f"{self.psnr:.2f} dB, SSIM {self.ssim:.3f}"
 
 
-def data_range_of(reference: Array, axes: ImageAxes) -> float:
+def data_range_of(reference: ArrayLike, axes: ImageAxes) -> float:
     """Return 255 for 8-bit references, the span of their values for others.
 
     Raises
@@ -45,23 +47,31 @@ def data_range_of(reference: Array, axes: ImageAxes) -> float:
     ImageError
         If the reference is constant, or not made of finite numbers.
     """
-    require_usable(reference)
-    planes = [reference[plane] for plane in axes.planes()]  # without opacity
-    lowest = min(float(plane.min()) for plane in planes)
-    highest = max(float(plane.max()) for plane in planes)
+    if isinstance(reference, np.ndarray):
+        require_usable(reference)
+    lowest, highest = np.inf, -np.inf
+    for index in axes.planes():  # without opacity
+        plane = np.asarray(reference[index])
+        require_usable(plane)
+        lowest = min(lowest, float(plane.min()))
+        highest = max(highest, float(plane.max()))
     if not highest > lowest:
         raise ImageError("the reference is constant: PSNR and SSIM need structure")
     return 255.0 if reference.dtype == np.uint8 else highest - lowest
 
 
 def quality(
-    image: Array, reference: Array, axes: ImageAxes, *, data_range: float | None = None
+    image: ArrayLike,
+    reference: ArrayLike,
+    axes: ImageAxes,
+    *,
+    data_range: float | None = None,
 ) -> Quality:
-    """Compare an image with its reference.
+    """Compare an image with its reference, plane by plane.
 
     Parameters
     ----------
-    image, reference : NDArray
+    image, reference : ArrayLike
         Of equal shape and in equal units.
     axes : ImageAxes
         Their axes; SSIM is taken plane by plane, PSNR over everything.
@@ -79,16 +89,18 @@ def quality(
             " choose one of equal shape"
         )
     span = data_range_of(reference, axes) if data_range is None else data_range
-    planes = axes.planes()
-    # As reals: subtracting in the type of the image would wrap unsigned integers.
-    ours = np.stack([axes.channels_first(image[plane]) for plane in planes]).astype(
-        float
-    )
-    clean = np.stack([axes.channels_first(reference[p]) for p in planes]).astype(float)
-    with np.errstate(divide="ignore"):
-        psnr = peak_signal_noise_ratio(clean, ours, data_range=span)
-    ssim = np.mean([_ssim(o, c, span) for o, c in zip(ours, clean, strict=True)])
-    return Quality(float(psnr), float(ssim), span)
+    errors, similarities = [], []
+    for index in axes.planes():
+        ours, clean = (
+            # As reals: subtracting in the type of the image would wrap integers.
+            axes.channels_first(np.asarray(whole[index])).astype(float)
+            for whole in (image, reference)
+        )
+        errors.append(mean_squared_error(clean, ours))
+        similarities.append(_ssim(ours, clean, span))
+    error = float(np.mean(errors))
+    psnr = 10 * math.log10(span**2 / error) if error else math.inf
+    return Quality(psnr, float(np.mean(similarities)), span)
 
 
 def _ssim(image: Array, reference: Array, data_range: float) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from napari_mpi.engine.config import FillingConfig
 from napari_mpi.engine.jobs import Job
-from napari_mpi.widgets._layers import Array, Selection
+from napari_mpi.widgets._layers import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Prepared:
 
     Parameters
     ----------
-    image : NDArray
-        The pixels as read, what the result starts from.
+    image : NDArray or LazyArray
+        What the result starts from, see `result_for`.
     device : str
         The device's real name.
     notices : tuple of str
@@ -38,7 +38,7 @@ class Prepared:
         Holds the result while the work goes on, and when it has ended.
     """
 
-    image: Array = field(repr=False)
+    image: Any = field(repr=False)
     device: str
     notices: tuple[str, ...]
     made: dict[str, Any] = field(repr=False)
@@ -92,9 +92,11 @@ def denoise_job(
 
     state = state if state is not None else denoising.DenoisingState()
     device = resolve_device(request.device)
-    image = request.selection.read()
+    image = request.selection.lazy()
     axes = request.selection.axes
-    layout = ImageAxes(axes, image.shape)
+    layout = ImageAxes(axes, tuple(image.shape))
+    if state.result is None:
+        state.result = denoising.result_for(image, layout)
     weights = load_weights(
         request.weights, seed=request.config.seed, colour=layout.is_colour
     )
@@ -103,17 +105,23 @@ def denoise_job(
     if weights.name == RANDOM_START:
         told.append("the weights 'none' start at random: slower and less sharp")
     yield Prepared(
-        image,
+        state.result,
         describe_device(device),
         tuple(told),
         denoising.provenance(config, weights, device, axes),
         state,
     )
-    reference = request.reference.read() if request.reference else None
+    reference = request.reference.lazy() if request.reference else None
     # Before the work: what cannot be a reference is told at once.
     span = None if reference is None else data_range_of(reference, layout)
     job = denoising.denoise(
-        image, axes, weights=weights, config=config, device=device, state=state
+        image,
+        axes,
+        weights=weights,
+        config=config,
+        device=device,
+        state=state,
+        looking_at=looking_at,
     )
     try:
         for snapshot in job:
@@ -123,16 +131,18 @@ def denoise_job(
     yield Finished(_quality(state.result, reference, layout))
 
 
-def _psnr(snapshot: Any, reference: Array | None, span: float | None) -> float | None:
+def _psnr(snapshot: Any, reference: Any, span: float | None) -> float | None:
+    import numpy as np
     from skimage.metrics import peak_signal_noise_ratio
 
     if reference is None or snapshot.image is None:
         return None
-    clean, image = reference[snapshot.index].astype(float), snapshot.image.astype(float)
+    clean = np.asarray(reference[snapshot.index]).astype(float)
+    image = snapshot.image.astype(float)
     return float(peak_signal_noise_ratio(clean, image, data_range=span))
 
 
-def _quality(result: Array, reference: Array | None, layout: Any) -> str | None:
+def _quality(result: Any, reference: Any, layout: Any) -> str | None:
     from napari_mpi.engine.metrics import quality
 
     return None if reference is None else str(quality(result, reference, layout))

@@ -61,7 +61,7 @@ class DenoiseRun:
         self._bar: progress | None = None
         self._prepared: Prepared | None = None
         self._newest: Progress | None = None
-        self._unshown: dict[int, Any] = {}
+        self._unshown: dict[str, Any] = {}
         self._losses: list[float] = []
         self._psnr: float | None = None
         self._quality: str | None = None
@@ -82,7 +82,7 @@ class DenoiseRun:
         if self.result not in self._viewer.layers:
             self.result = None
         if self._state is not None:
-            self._kept = self._state.result.copy()
+            self._kept = _copy(self._state.result)
         name = f"denoising {self.source.name}"
         self._bar = progress(total=self._total, desc=name, initial=self._done)
         self._looking = Looking(self._viewer, self.source, self.request.selection)
@@ -125,7 +125,7 @@ class DenoiseRun:
             self._newest = event
             self._losses.extend(event.snapshot.losses)
             if event.snapshot.image is not None:
-                self._unshown[event.snapshot.plane] = event.snapshot
+                self._unshown[repr(event.snapshot.index)] = event.snapshot
                 self._psnr = event.psnr
         else:
             self._quality = event.quality
@@ -133,12 +133,12 @@ class DenoiseRun:
     def show_newest(self) -> tuple[float, ...]:
         """Bring layer and progress bar up to date; return the losses since then."""
         losses, self._losses = tuple(self._losses), []
-        planes, self._unshown = self._unshown, {}
+        parts, self._unshown = self._unshown, {}
         if self._bar is not None:
             self._bar.update(self._done - self._bar.n)
-        layer = self._result_layer() if planes else None
+        layer = self._result_layer() if parts else None
         if layer is not None:
-            for snapshot in planes.values():
+            for snapshot in parts.values() if self._shows_copies else ():
                 layer.data[snapshot.index] = snapshot.image
             layer.refresh(extent=False)
         return losses
@@ -201,9 +201,10 @@ class DenoiseRun:
         """Whether it can go on from where it ended."""
         if self._state is None or self._newest is None:
             return False
-        one_plane = self._newest.snapshot.planes == 1
+        # Planes that are adapted to one by one are done with, but for the last.
+        whole = self._newest.snapshot.planes == 1 or self.request.config.share
         return self.ending is Ending.STOPPED or (
-            self.ending is Ending.COMPLETE and one_plane
+            self.ending is Ending.COMPLETE and whole
         )
 
     def describe(self) -> str:
@@ -214,7 +215,7 @@ class DenoiseRun:
         snapshot = self._newest.snapshot
         parts = [snapshot.stage]
         if snapshot.planes > 1:
-            parts.insert(0, f"plane {snapshot.plane + 1} of {snapshot.planes}")
+            parts.insert(0, f"{snapshot.done} of {snapshot.planes} planes done")
         if self.ending is Ending.NOT_YET:
             parts += ["paused" if self.is_paused else self._time_left()]
         else:
@@ -230,6 +231,13 @@ class DenoiseRun:
         if self._prepared is not None:
             parts.append(self._prepared.device)
         return " · ".join(parts)
+
+    @property
+    def _shows_copies(self) -> bool:
+        """Whether the layer has an array of its own, and not the result on disk."""
+        return self._prepared is not None and isinstance(
+            self._prepared.image, np.ndarray
+        )
 
     # -- its parts ---------------------------------------------------------------
 
@@ -274,7 +282,7 @@ class DenoiseRun:
     def _result_layer(self) -> Image | None:
         """Return the layer to preview on, made when first needed; None if deleted."""
         if self.result is None and self._prepared is not None:
-            self.result = self._add_layer(np.array(self._prepared.image))
+            self.result = self._add_layer(_copy(self._prepared.image))
         return self.result if self.result in self._viewer.layers else None
 
     def _add_layer(self, image: Any) -> Image:
@@ -287,7 +295,7 @@ class DenoiseRun:
         if self._state is None or self._state.result is None:
             return False
         kept = self.ending in (Ending.COMPLETE, Ending.STOPPED)
-        failed_late = self.ending is Ending.FAILED and self._state.plane > 0
+        failed_late = self.ending is Ending.FAILED and len(self._state.done) > 0
         return kept or (failed_late and self._kept is None)
 
     def _show_result(self) -> None:
@@ -295,8 +303,7 @@ class DenoiseRun:
         layer = self._result_layer()
         if layer is None:
             layer = self.result = self._add_layer(self._state.result)
-        # A copy: going on changes the state's own on the worker's thread.
-        layer.data = self._state.result.copy()
+        layer.data = _copy(self._state.result)
         assert self._prepared is not None
         # Loaded by now: the result came from it.
         from napari_mpi.engine.denoising import reached
@@ -318,3 +325,11 @@ class DenoiseRun:
         if self.result is not None and self.result in self._viewer.layers:
             self._viewer.layers.remove(self.result)
         self.result = None
+
+
+def _copy(result: Any) -> Any:
+    """Return a copy, since the result changes on the worker's thread.
+
+    One on disk is too large for that: the layer shows the result itself.
+    """
+    return result.copy() if isinstance(result, np.ndarray) else result
