@@ -1,34 +1,60 @@
 """Image files, in and out: the door to the formats."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from napari_mpi.engine.errors import EngineError, ImageFileError
 from napari_mpi.engine.image_metadata import Calibration, ImageFile, Metadata
 from napari_mpi.engine.picture_files import PICTURE_SUFFIXES, read_picture
 from napari_mpi.engine.tiff_files import TIFF_SUFFIXES, read_tiff, write_tiff
-from napari_mpi.engine.whole_files import ensure_writable
+from napari_mpi.engine.whole_files import ensure_folder_writable, ensure_writable
+from napari_mpi.engine.zarr_files import (
+    ZARR_SUFFIXES,
+    read_zarr,
+    write_zarr,
+    zarr_problem,
+)
 
 __all__ = [
     "PICTURE_SUFFIXES",
     "TIFF_SUFFIXES",
+    "ZARR_SUFFIXES",
     "Calibration",
     "ImageFile",
     "Metadata",
+    "output_problem",
     "read_image",
     "require_writable",
     "write_image",
 ]
 
+Kind = Literal["tiff", "picture", "zarr"]
+
+_SUFFIXES: dict[Kind, tuple[str, ...]] = {
+    "tiff": TIFF_SUFFIXES,
+    "picture": PICTURE_SUFFIXES,
+    "zarr": ZARR_SUFFIXES,
+}
+_FOLDERS = ("zarr",)
+_READERS: dict[Kind, Callable[..., ImageFile]] = {
+    "tiff": read_tiff,
+    "picture": read_picture,
+    "zarr": read_zarr,
+}
+_WRITERS: dict[Kind, Callable[..., None]] = {"tiff": write_tiff, "zarr": write_zarr}
+_PROBLEMS: dict[Kind, Callable[..., str | None]] = {"zarr": zarr_problem}
+_READ = "give a TIFF, PNG or JPEG file, or an OME-Zarr"
+_WRITTEN = "results are written as TIFF or OME-Zarr"
+
 
 def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
-    """Read a TIFF, PNG or JPEG file; of a file with several series, the first.
+    """Read an image file or folder; of one with several series, the first.
 
     Parameters
     ----------
     path : Path
-        The file.
+        TIFF, PNG, JPEG or OME-Zarr.
     lazy : bool
         Whether the pixels are read when they are asked for, where the format allows
         it; ``array`` is then a `LazyArray`.
@@ -36,19 +62,16 @@ def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
     Raises
     ------
     ImageFileError
-        If the file is missing, of another kind, or damaged.
+        If the file is missing, of another kind, or damaged, or if a package that its
+        format needs is not installed.
     """
-    suffix = path.suffix.lower()
-    if not path.is_file():
+    kind = _kind_of(path)
+    if not (path.is_dir() if kind in _FOLDERS else path.is_file()):
         raise ImageFileError(f"there is no file {path}: check the path")
-    if suffix not in TIFF_SUFFIXES + PICTURE_SUFFIXES:
-        raise ImageFileError(
-            f"{path} is of a kind that is not read: give a TIFF, PNG or JPEG file"
-        )
+    if kind is None:
+        raise ImageFileError(f"{path} is of a kind that is not read: {_READ}")
     try:
-        if suffix in TIFF_SUFFIXES:
-            return read_tiff(path, lazy=lazy)
-        return read_picture(path)
+        return _READERS[kind](path, lazy=lazy)
     except EngineError:
         raise
     except MemoryError as error:
@@ -66,12 +89,15 @@ def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
 def write_image(
     path: Path, image: ImageFile, *, provenance: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a TIFF file in the flavour of its metadata, whole or not at all.
+    """Write an image, whole or not at all, in the format that the name says.
+
+    Within a format everything that the source said is kept; into another one go axes,
+    sizes of the steps and names of the channels.
 
     Parameters
     ----------
     path : Path
-        Ends in .tif or .tiff; a file of that name is replaced.
+        Ends in .tif, .tiff or .zarr; what has that name is replaced.
     image : ImageFile
         Pixels, axes and metadata. The pixels are read a block at a time.
     provenance : mapping, optional
@@ -82,26 +108,56 @@ def write_image(
     ImageFileError
         If the file cannot be written.
     """
-    require_writable(path)
+    require_writable(path, image)
+    kind = _kind_of(path)
+    assert kind is not None
     try:
-        write_tiff(path, image, provenance or {})
+        _WRITERS[kind](path, image, provenance or {})
     except OSError as error:
         raise _unwritable(path, error) from error
 
 
-def require_writable(path: Path) -> None:
-    """Raise ImageFileError unless a TIFF file of this name can be written.
+def require_writable(path: Path, image: ImageFile | None = None) -> None:
+    """Raise ImageFileError if an image of this name cannot be written.
 
     For asking before hours of work, not after.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+    image : ImageFile, optional
+        Axes, type and shape of what will be written; its pixels are not read.
     """
-    if path.suffix.lower() not in TIFF_SUFFIXES:
-        raise ImageFileError(
-            f"the output {path} does not end in .tif: results are written as TIFF"
-        )
+    problem = output_problem(path, image)
+    if problem is not None:
+        raise ImageFileError(problem)
+
+
+def output_problem(path: Path, image: ImageFile | None = None) -> str | None:
+    """Return a sentence if an image of this name cannot be written, else None.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+    image : ImageFile, optional
+        Axes, type and shape of what will be written; its pixels are not read.
+    """
+    kind = _kind_of(path)
+    if kind not in _WRITERS:
+        return f"the output {path} does not end in .tif or .zarr: {_WRITTEN}"
     try:
-        ensure_writable(path)
+        (ensure_folder_writable if kind in _FOLDERS else ensure_writable)(path)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        return str(_unwritable(path, error))
+    return _PROBLEMS[kind](path, image) if kind in _PROBLEMS else None
+
+
+def _kind_of(path: Path) -> Kind | None:
+    name = path.name.lower()
+    kinds = (kind for kind, suffixes in _SUFFIXES.items() if name.endswith(suffixes))
+    return next(kinds, None)
 
 
 def _unwritable(path: Path, error: OSError) -> ImageFileError:

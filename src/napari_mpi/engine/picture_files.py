@@ -11,14 +11,17 @@ from napari_mpi.engine.image_metadata import ImageFile
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
-def read_picture(path: Path) -> ImageFile:
-    """Read a PNG or JPEG file whole; inks become colours, opacity of grey is dropped.
+def read_picture(path: Path, *, lazy: bool = False) -> ImageFile:
+    """Read a PNG or JPEG file; inks become colours, opacity of grey is dropped.
 
     Parameters
     ----------
     path : Path
         The file.
+    lazy : bool
+        Makes no difference: pictures are read whole.
     """
+    del lazy
     # By name: otherwise every reader of imageio tries, and leaves the file open.
     inks = imageio.immeta(path, plugin="pillow")["mode"] in ("CMYK", "YCCK")
     options: dict[str, Any] = {"mode": "RGB"} if inks else {}
