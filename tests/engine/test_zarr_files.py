@@ -110,7 +110,7 @@ def test_a_copy_keeps_version_and_all_that_was_said(version, tmp_path):
     after = read_image(tmp_path / "b.zarr")
     assert (after.axes, after.calibration) == (before.axes, before.calibration)
     np.testing.assert_array_equal(after.array, before.array)
-    (old, old_said), (new, new_said) = (
+    (_, old_said), (new, new_said) = (
         described(tmp_path / name) for name in ("a.zarr", "b.zarr")
     )
     assert new["napari-mpi"] == MADE

@@ -6,6 +6,12 @@ from typing import Any, Literal
 
 from napari_mpi.engine.errors import EngineError, ImageFileError
 from napari_mpi.engine.image_metadata import Calibration, ImageFile, Metadata
+from napari_mpi.engine.nifti_files import (
+    NIFTI_SUFFIXES,
+    nifti_problem,
+    read_nifti,
+    write_nifti,
+)
 from napari_mpi.engine.picture_files import PICTURE_SUFFIXES, read_picture
 from napari_mpi.engine.tiff_files import TIFF_SUFFIXES, read_tiff, write_tiff
 from napari_mpi.engine.whole_files import ensure_folder_writable, ensure_writable
@@ -17,6 +23,7 @@ from napari_mpi.engine.zarr_files import (
 )
 
 __all__ = [
+    "NIFTI_SUFFIXES",
     "PICTURE_SUFFIXES",
     "TIFF_SUFFIXES",
     "ZARR_SUFFIXES",
@@ -29,23 +36,32 @@ __all__ = [
     "write_image",
 ]
 
-Kind = Literal["tiff", "picture", "zarr"]
+Kind = Literal["tiff", "picture", "zarr", "nifti"]
 
 _SUFFIXES: dict[Kind, tuple[str, ...]] = {
     "tiff": TIFF_SUFFIXES,
     "picture": PICTURE_SUFFIXES,
     "zarr": ZARR_SUFFIXES,
+    "nifti": NIFTI_SUFFIXES,
 }
 _FOLDERS = ("zarr",)
 _READERS: dict[Kind, Callable[..., ImageFile]] = {
     "tiff": read_tiff,
     "picture": read_picture,
     "zarr": read_zarr,
+    "nifti": read_nifti,
 }
-_WRITERS: dict[Kind, Callable[..., None]] = {"tiff": write_tiff, "zarr": write_zarr}
-_PROBLEMS: dict[Kind, Callable[..., str | None]] = {"zarr": zarr_problem}
-_READ = "give a TIFF, PNG or JPEG file, or an OME-Zarr"
-_WRITTEN = "results are written as TIFF or OME-Zarr"
+_WRITERS: dict[Kind, Callable[..., None]] = {
+    "tiff": write_tiff,
+    "zarr": write_zarr,
+    "nifti": write_nifti,
+}
+_PROBLEMS: dict[Kind, Callable[..., str | None]] = {
+    "zarr": zarr_problem,
+    "nifti": nifti_problem,
+}
+_READ = "give a TIFF, PNG or JPEG file, an OME-Zarr or a NIfTI file"
+_WRITTEN = "results are written as TIFF, OME-Zarr or NIfTI"
 
 
 def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
@@ -54,7 +70,7 @@ def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
     Parameters
     ----------
     path : Path
-        TIFF, PNG, JPEG or OME-Zarr.
+        TIFF, PNG, JPEG, OME-Zarr or NIfTI.
     lazy : bool
         Whether the pixels are read when they are asked for, where the format allows
         it; ``array`` is then a `LazyArray`.
@@ -97,7 +113,7 @@ def write_image(
     Parameters
     ----------
     path : Path
-        Ends in .tif, .tiff or .zarr; what has that name is replaced.
+        Ends in .tif, .tiff, .zarr, .nii or .nii.gz; what has that name is replaced.
     image : ImageFile
         Pixels, axes and metadata. The pixels are read a block at a time.
     provenance : mapping, optional
@@ -146,7 +162,7 @@ def output_problem(path: Path, image: ImageFile | None = None) -> str | None:
     """
     kind = _kind_of(path)
     if kind not in _WRITERS:
-        return f"the output {path} does not end in .tif or .zarr: {_WRITTEN}"
+        return f"the output {path} does not end in .tif, .zarr or .nii: {_WRITTEN}"
     try:
         (ensure_folder_writable if kind in _FOLDERS else ensure_writable)(path)
     except OSError as error:

@@ -22,6 +22,8 @@ _UNITS = {
     "min": "min minute",
     "h": "h hour",
 }
+_EXPONENTS = {"angstrom": -10, "nm": -9, "um": -6, "mm": -3, "cm": -2, "m": 0}
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _SPELT = {word: unit for unit, words in _UNITS.items() for word in words.split()}
 
 
@@ -119,6 +121,24 @@ def unit_of(word: Any) -> str | None:
         As a file spells it, such as 'micron' or 'micrometer'.
     """
     return _SPELT.get(word.strip().lower()) if isinstance(word, str) else None
+
+
+def in_unit(step: tuple[float, str], unit: str) -> float:
+    """Return the length of a step in another unit.
+
+    Parameters
+    ----------
+    step : (float, str)
+        As in `Calibration`.
+    unit : str
+        Of the same kind, space or time.
+    """
+    length, own = step
+    if own in _SECONDS:
+        return length if own == unit else length * _SECONDS[own] / _SECONDS[unit]
+    if own == "inch":
+        length, own = length * 25.4, "mm"
+    return length * float(f"1e{_EXPONENTS[own] - _EXPONENTS[unit]}")
 
 
 def size_of(array: ArrayLike) -> int:
