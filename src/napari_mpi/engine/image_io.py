@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from napari_mpi.engine.dicom_files import DICOM_SUFFIXES, looks_like_dicom, read_dicom
+from napari_mpi.engine.dicom_writing import dicom_problem, write_dicom
 from napari_mpi.engine.errors import EngineError, ImageFileError
 from napari_mpi.engine.image_metadata import Calibration, ImageFile, Metadata
 from napari_mpi.engine.nifti_files import (
@@ -23,6 +25,7 @@ from napari_mpi.engine.zarr_files import (
 )
 
 __all__ = [
+    "DICOM_SUFFIXES",
     "NIFTI_SUFFIXES",
     "PICTURE_SUFFIXES",
     "TIFF_SUFFIXES",
@@ -36,32 +39,34 @@ __all__ = [
     "write_image",
 ]
 
-Kind = Literal["tiff", "picture", "zarr", "nifti"]
+Kind = Literal["tiff", "picture", "zarr", "nifti", "dicom"]
 
 _SUFFIXES: dict[Kind, tuple[str, ...]] = {
     "tiff": TIFF_SUFFIXES,
     "picture": PICTURE_SUFFIXES,
     "zarr": ZARR_SUFFIXES,
     "nifti": NIFTI_SUFFIXES,
+    "dicom": DICOM_SUFFIXES,
 }
-_FOLDERS = ("zarr",)
 _READERS: dict[Kind, Callable[..., ImageFile]] = {
     "tiff": read_tiff,
     "picture": read_picture,
     "zarr": read_zarr,
     "nifti": read_nifti,
+    "dicom": read_dicom,
 }
 _WRITERS: dict[Kind, Callable[..., None]] = {
     "tiff": write_tiff,
     "zarr": write_zarr,
     "nifti": write_nifti,
+    "dicom": write_dicom,
 }
 _PROBLEMS: dict[Kind, Callable[..., str | None]] = {
     "zarr": zarr_problem,
     "nifti": nifti_problem,
+    "dicom": dicom_problem,
 }
-_READ = "give a TIFF, PNG or JPEG file, an OME-Zarr or a NIfTI file"
-_WRITTEN = "results are written as TIFF, OME-Zarr or NIfTI"
+_READ = "give a TIFF, PNG or JPEG file, an OME-Zarr, a NIfTI file or a DICOM series"
 
 
 def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
@@ -70,7 +75,7 @@ def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
     Parameters
     ----------
     path : Path
-        TIFF, PNG, JPEG, OME-Zarr or NIfTI.
+        TIFF, PNG, JPEG, OME-Zarr, NIfTI or DICOM; of DICOM also the folder of a series.
     lazy : bool
         Whether the pixels are read when they are asked for, where the format allows
         it; ``array`` is then a `LazyArray`.
@@ -82,7 +87,9 @@ def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
         format needs is not installed.
     """
     kind = _kind_of(path)
-    if not (path.is_dir() if kind in _FOLDERS else path.is_file()):
+    if kind is None and (path.is_dir() or looks_like_dicom(path)):
+        kind = "dicom"
+    if not (path.is_file() or (path.is_dir() and kind in ("zarr", "dicom"))):
         raise ImageFileError(f"there is no file {path}: check the path")
     if kind is None:
         raise ImageFileError(f"{path} is of a kind that is not read: {_READ}")
@@ -113,7 +120,8 @@ def write_image(
     Parameters
     ----------
     path : Path
-        Ends in .tif, .tiff, .zarr, .nii or .nii.gz; what has that name is replaced.
+        Ends in .tif, .tiff, .zarr, .nii or .nii.gz; what has that name is replaced. Or
+        a new folder for what was read from DICOM.
     image : ImageFile
         Pixels, axes and metadata. The pixels are read a block at a time.
     provenance : mapping, optional
@@ -125,10 +133,8 @@ def write_image(
         If the file cannot be written.
     """
     require_writable(path, image)
-    kind = _kind_of(path)
-    assert kind is not None
     try:
-        _WRITERS[kind](path, image, provenance or {})
+        _WRITERS[_kind_of_output(path) or "tiff"](path, image, provenance or {})
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -160,14 +166,22 @@ def output_problem(path: Path, image: ImageFile | None = None) -> str | None:
     image : ImageFile, optional
         Axes, type and shape of what will be written; its pixels are not read.
     """
-    kind = _kind_of(path)
+    kind = _kind_of_output(path)
     if kind not in _WRITERS:
-        return f"the output {path} does not end in .tif, .zarr or .nii: {_WRITTEN}"
+        return (
+            f"the output {path} does not end in .tif, .zarr or .nii: results are"
+            " written as TIFF, OME-Zarr or NIfTI, and DICOM as a folder of DICOM"
+        )
+    is_folder = kind == "zarr" or (kind == "dicom" and not path.suffix)
     try:
-        (ensure_folder_writable if kind in _FOLDERS else ensure_writable)(path)
+        (ensure_folder_writable if is_folder else ensure_writable)(path)
     except OSError as error:
         return str(_unwritable(path, error))
     return _PROBLEMS[kind](path, image) if kind in _PROBLEMS else None
+
+
+def _kind_of_output(path: Path) -> Kind | None:
+    return _kind_of(path) if path.suffix else "dicom"
 
 
 def _kind_of(path: Path) -> Kind | None:
