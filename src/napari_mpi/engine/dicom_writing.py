@@ -35,21 +35,18 @@ def dicom_problem(path: Path, image: ImageFile | None = None) -> str | None:
     image : ImageFile, optional
         What to write.
     """
-    try:
-        extra("pydicom", "medical", path)
-    except ImageFileError as error:
-        return str(error)
-    if path.is_dir() and any(path.iterdir()):
-        return f"the folder {path} is not empty: give the name of a new one"
-    return None if image is None else _misfit(path, image)
+    problem = None if image is None else _misfit(path, image)
+    if problem is None and path.is_dir() and any(path.iterdir()):
+        problem = f"the folder {path} is not empty: give the name of a new one"
+    return problem
 
 
 def _misfit(path: Path, image: ImageFile) -> str | None:
     source, array = image.metadata.source, image.array
     if not isinstance(source, DicomSource):
         return (
-            f"the output {path} would be DICOM, which is written from DICOM alone: end"
-            " it in .tif, .zarr or .nii"
+            f"the output {path} does not end in .tif, .zarr or .nii, and DICOM is"
+            " written from DICOM alone: give one of these endings"
         )
     if (array.shape, array.dtype) != (source.shape, source.dtype):
         return (
