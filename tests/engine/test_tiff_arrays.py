@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_mpi.engine import tiff_arrays
+from napari_mpi.engine import tiff_segments
 from napari_mpi.engine.errors import ImageFileError
 from napari_mpi.engine.image_io import ImageFile, Metadata, read_image, write_image
 from napari_mpi.engine.lazy import LazyArray
 from napari_mpi.engine.mapped_arrays import MappedArray
-from napari_mpi.engine.tiff_arrays import SegmentedArray
+from napari_mpi.engine.tiff_arrays import PagedArray
+from napari_mpi.engine.tiff_segments import SegmentedArray
 
 GREY = {"photometric": "minisblack"}
 KINDS = {
@@ -150,7 +151,7 @@ def test_opening_decodes_nothing_and_a_window_only_the_tiles_it_touches(
 def test_decoded_tiles_are_kept_within_a_bound(tmp_path, decoded, monkeypatch):
     array = compressed(tmp_path / "a.tif")
     tile = 32 * 32 * 2
-    monkeypatch.setattr(tiff_arrays, "_CACHE", 3 * tile)
+    monkeypatch.setattr(tiff_segments, "_CACHE", 3 * tile)
     lazily = read_image(tmp_path / "a.tif", lazy=True).array
     np.testing.assert_array_equal(lazily, array)
     assert sum(segment.nbytes for segment in lazily._cache.values()) <= 3 * tile
@@ -176,6 +177,46 @@ def test_of_a_contiguous_file_only_windows_are_mapped(tmp_path, monkeypatch):
             (p.stop - 1) * n for p, n in zip(window, (6000, 100, 2), strict=True)
         )
         assert last - first < 2 * 700
+
+
+def test_of_pages_with_gaps_between_them_only_windows_are_mapped(tmp_path):
+    array = np.arange(6 * 60 * 50, dtype=np.uint16).reshape(6, 60, 50)
+    with tifffile.TiffWriter(tmp_path / "a.tif", byteorder=">") as file:
+        for number, page in enumerate(array):
+            file.write(page, metadata=None, description="x" * number)
+    lazily = read_image(tmp_path / "a.tif", lazy=True).array
+    assert isinstance(lazily, PagedArray)
+    for index in [*INDICES, np.s_[1:5:2, 5:50:7, 2:40:3]]:
+        np.testing.assert_array_equal(lazily[index], array[index])
+
+
+@pytest.mark.parametrize("colour", ["grey", "rgb"])
+def test_tiles_of_jpeg_are_read_like_the_whole(colour, tmp_path, rng):
+    array = rng.integers(0, 255, (90, 130, 3)).astype(np.uint8)
+    array = array if colour == "rgb" else array[..., 0]
+    options = {"photometric": "rgb"} if colour == "rgb" else GREY
+    tifffile.imwrite(
+        tmp_path / "a.tif", array, compression="jpeg", tile=(32, 32), **options
+    )
+    lazily = read_image(tmp_path / "a.tif", lazy=True).array
+    assert isinstance(lazily, SegmentedArray)
+    whole = read_image(tmp_path / "a.tif").array
+    np.testing.assert_array_equal(lazily[20:70, 40:], whole[20:70, 40:])
+
+
+def test_tiles_that_a_file_leaves_out_are_empty(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((64, 64), np.uint8), tile=(32, 32), compression=8)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        page = file.pages.first
+        for name, values in (
+            ("TileOffsets", page.dataoffsets),
+            ("TileByteCounts", page.databytecounts),
+        ):
+            page.tags[name].overwrite([0, *values[1:]])
+    lazily = read_image(path, lazy=True).array
+    assert not lazily[:32, :32].any()
+    assert lazily[32:].all()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")

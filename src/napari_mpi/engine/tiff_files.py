@@ -14,7 +14,8 @@ from napari_mpi.engine.blocks import rearranged, write_blocks
 from napari_mpi.engine.errors import ImageFileError
 from napari_mpi.engine.image_metadata import Flavour, ImageFile, Metadata, size_of
 from napari_mpi.engine.lazy import require_room
-from napari_mpi.engine.tiff_arrays import complaints, lazy_series
+from napari_mpi.engine.tiff_arrays import lazy_series
+from napari_mpi.engine.tiff_complaints import complaints
 from napari_mpi.engine.tiff_metadata import metadata_of, ome_fields
 from napari_mpi.engine.whole_files import whole_file
 
