@@ -13,7 +13,7 @@ from napari_mpi.engine.errors import ImageFileError
 from napari_mpi.engine.image_io import ImageFile, Metadata, read_image, write_image
 from napari_mpi.engine.lazy import LazyArray
 from napari_mpi.engine.mapped_arrays import MappedArray
-from napari_mpi.engine.tiff_arrays import PagedArray
+from napari_mpi.engine.tiff_arrays import MappedPages
 from napari_mpi.engine.tiff_segments import SegmentedArray
 
 GREY = {"photometric": "minisblack"}
@@ -185,7 +185,7 @@ def test_of_pages_with_gaps_between_them_only_windows_are_mapped(tmp_path):
         for number, page in enumerate(array):
             file.write(page, metadata=None, description="x" * number)
     lazily = read_image(tmp_path / "a.tif", lazy=True).array
-    assert isinstance(lazily, PagedArray)
+    assert isinstance(lazily, MappedPages)
     for index in [*INDICES, np.s_[1:5:2, 5:50:7, 2:40:3]]:
         np.testing.assert_array_equal(lazily[index], array[index])
 

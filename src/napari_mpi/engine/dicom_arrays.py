@@ -1,6 +1,5 @@
 """Pixels of DICOM files, decoded a plane at a time."""
 
-import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -12,14 +11,14 @@ from numpy.typing import NDArray
 
 from napari_mpi.engine.axes import Index
 from napari_mpi.engine.errors import ImageFileError
-from napari_mpi.engine.lazy import LazyArray
+from napari_mpi.engine.paged_arrays import PagedArray
 
 Array = NDArray[np.generic]
 
 _CACHE = 1 << 26  # bytes of decoded planes that are kept
 
 
-class DicomArray(LazyArray):
+class DicomArray(PagedArray):
     """Planes that are decoded from their files when they are asked for.
 
     Any thread may read.
@@ -46,28 +45,20 @@ class DicomArray(LazyArray):
         plane: tuple[int, ...],
         dtype: Any,
     ) -> None:
-        self.shape, self.dtype = (*outer, *plane), np.dtype(dtype)
-        self._pydicom, self._planes = pydicom, planes
-        self._numbers = np.arange(len(planes)).reshape(outer)
+        super().__init__(outer, plane, np.dtype(dtype))
+        self._pydicom, self._planes, self._plane_shape = pydicom, planes, plane
         self._cache: OrderedDict[int, Array] = OrderedDict()
         self._lock = threading.Lock()
 
-    def read(self, index: Index) -> Array:
-        """Return a part.
+    def read_page(self, number: int, inside: Index) -> Array:
+        """Return a part of one plane.
 
         Raises
         ------
         ImageFileError
             If a file is gone or damaged.
         """
-        cut = self._numbers.ndim
-        numbers = self._numbers[index[:cut]]
-        empty = np.broadcast_to(np.empty((), self.dtype), self.shape[cut:])
-        sizes = empty[index[cut:]].shape
-        result = np.empty((np.size(numbers), *sizes), self.dtype)
-        for place, number in itertools.chain(enumerate(np.ravel(numbers))):
-            result[place] = self._plane(int(number))[index[cut:]]
-        return result.reshape((*np.shape(numbers), *sizes))
+        return self._plane(number)[inside]
 
     def _plane(self, number: int) -> Array:
         with self._lock:
@@ -83,7 +74,7 @@ class DicomArray(LazyArray):
         try:
             found = self._pydicom.pixels.pixel_array(path, index=number)
             plane = np.asarray(found, self.dtype)
-            if plane.shape != self.shape[self._numbers.ndim :]:
+            if plane.shape != self._plane_shape:
                 raise ValueError(f"a plane has the shape {plane.shape}")
         except Exception as error:  # decoders raise whatever damage provokes
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]

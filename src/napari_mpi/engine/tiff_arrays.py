@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari_mpi.engine.axes import Index
 from napari_mpi.engine.lazy import LazyArray
 from napari_mpi.engine.mapped_arrays import MappedArray
+from napari_mpi.engine.paged_arrays import PagedArray
 from napari_mpi.engine.tiff_segments import page_layout, segmented
 
 
@@ -41,31 +42,24 @@ def lazy_series(path: Path, series: Any) -> LazyArray | None:
         return segmented(path, series, pages, layout)
     dtype, plane = series.dtype.newbyteorder(series.parent.byteorder), layout.inner
     mapped = [MappedArray(path, plane, dtype, page.dataoffsets[0]) for page in pages]
-    return PagedArray(mapped, layout.outer)
+    return MappedPages(mapped, layout.outer)
 
 
-class PagedArray(LazyArray):
+class MappedPages(PagedArray):
     """Pages that lie in a file without compression, but not behind each other.
 
     Parameters
     ----------
-    pages : sequence of LazyArray
+    pages : sequence of MappedArray
         The pages, all of one shape.
     outer : tuple of int
         Lengths of the dimensions that count them.
     """
 
-    def __init__(self, pages: Sequence[LazyArray], outer: tuple[int, ...]) -> None:
-        self.shape, self.dtype = (*outer, *pages[0].shape), pages[0].dtype
+    def __init__(self, pages: Sequence[MappedArray], outer: tuple[int, ...]) -> None:
+        super().__init__(outer, pages[0].shape, pages[0].dtype)
         self._pages = pages
-        self._numbers = np.arange(len(pages)).reshape(outer)
 
-    def read(self, index: Index) -> NDArray[np.generic]:
-        """Return a part."""
-        cut = self._numbers.ndim
-        numbers, inside = self._numbers[index[:cut]], index[cut:]
-        whole = np.broadcast_to(np.empty((), self.dtype), self.shape[cut:])
-        result = np.empty((np.size(numbers), *whole[inside].shape), self.dtype)
-        for place, number in enumerate(np.ravel(numbers)):
-            result[place] = self._pages[int(number)][inside]
-        return result.reshape((*np.shape(numbers), *result.shape[1:]))
+    def read_page(self, number: int, inside: Index) -> NDArray[np.generic]:
+        """Return a part of one page."""
+        return self._pages[number][inside]

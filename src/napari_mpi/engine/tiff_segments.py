@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from napari_mpi.engine.axes import Index
 from napari_mpi.engine.errors import ImageFileError
-from napari_mpi.engine.lazy import LazyArray
 from napari_mpi.engine.mapped_arrays import FileStamp, require_length
+from napari_mpi.engine.paged_arrays import PagedArray
 from napari_mpi.engine.tiff_complaints import complaints
 
 Array = NDArray[np.generic]
@@ -137,7 +137,7 @@ def segmented(
     return SegmentedArray(stamp, series, segments, layout)
 
 
-class SegmentedArray(LazyArray):
+class SegmentedArray(PagedArray):
     """Pages of strips or tiles, of which only those that a part touches are decoded.
 
     The file is open only while it is read, and any thread may read.
@@ -161,44 +161,28 @@ class SegmentedArray(LazyArray):
         pages: Sequence[_Segments],
         layout: PageLayout,
     ) -> None:
-        self.shape, self.dtype = series.shape, series.dtype.newbyteorder("=")
+        super().__init__(layout.outer, layout.inner, series.dtype.newbyteorder("="))
         self._stamp, self._pages, self._layout = stamp, pages, layout
         self._decode, self._empty = series.keyframe.decode, series.keyframe.nodata
         self._cache: OrderedDict[tuple[int, int], Array] = OrderedDict()
         self._cached = 0
         self._lock = threading.Lock()
 
-    def read(self, index: Index) -> Array:
-        """Return a part.
+    def read_page(self, number: int, inside: Index) -> Array:
+        """Return a part of one page.
 
         Raises
         ------
         ImageFileError
             If the file has changed, or a segment of it is damaged.
         """
-        cut = len(self._layout.outer)
-        numbers = np.arange(len(self._pages)).reshape(self._layout.outer)[index[:cut]]
-        inside = index[cut:]
-        sizes = [
-            len(range(part.start, part.stop, part.step))
-            for part in inside
-            if isinstance(part, slice)
-        ]
-        result = np.empty((numbers.size, *sizes), self.dtype)
-        if result.size:
-            self._stamp.require_unchanged()
-            with self._lock, self._stamp.path.open("rb") as file:
-                for place, number in enumerate(numbers.flat):
-                    result[place] = self._part(file, int(number), inside)
-        return result.reshape((*numbers.shape, *sizes))
-
-    def _part(self, file: BinaryIO, number: int, inside: Index) -> Array:
-        """Return a part of one page."""
         box = [(0, 1)] * 5
         for dim, part in zip(self._layout.dims, inside, strict=True):
             if dim is not None:
                 box[dim] = _ends(part)
-        window = self._window(file, number, box)
+        self._stamp.require_unchanged()
+        with self._lock, self._stamp.path.open("rb") as file:
+            window = self._window(file, number, box)
         spans = [stop - start for start, stop in map(_ends, inside)]
         steps = (
             slice(None, None, p.step) if isinstance(p, slice) else 0 for p in inside
