@@ -224,6 +224,13 @@ def test_of_several_images_the_first_is_read_and_their_number_told(tmp_path):
     assert (image.axes, image.series) == ("TCZYX", 2)
 
 
+def test_a_part_of_a_zarr_is_read_by_its_own_path(tmp_path):
+    array = foreign(tmp_path / "a.zarr" / "B" / "3", "0.4")
+    assert read_image(tmp_path / "a.zarr" / "B" / "3").axes == "TCZYX"
+    level = read_image(tmp_path / "a.zarr" / "B" / "3" / "s1", lazy=True)
+    np.testing.assert_array_equal(level.array, array[..., ::2, ::2])
+
+
 # Failures
 
 

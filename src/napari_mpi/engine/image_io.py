@@ -19,6 +19,7 @@ from napari_mpi.engine.tiff_files import TIFF_SUFFIXES, read_tiff, write_tiff
 from napari_mpi.engine.whole_files import ensure_folder_writable, ensure_writable
 from napari_mpi.engine.zarr_files import (
     ZARR_SUFFIXES,
+    looks_like_zarr,
     read_zarr,
     write_zarr,
     zarr_problem,
@@ -86,9 +87,7 @@ def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
         If the file is missing, of another kind, or damaged, or if a package that its
         format needs is not installed.
     """
-    kind = _kind_of(path)
-    if kind is None and (path.is_dir() or looks_like_dicom(path)):
-        kind = "dicom"
+    kind = _kind_of(path) or _kind_by_content(path)
     if not (path.is_file() or (path.is_dir() and kind in ("zarr", "dicom"))):
         raise ImageFileError(f"there is no file {path}: check the path")
     if kind is None:
@@ -178,6 +177,12 @@ def output_problem(path: Path, image: ImageFile | None = None) -> str | None:
     except OSError as error:
         return str(_unwritable(path, error))
     return _PROBLEMS[kind](path, image) if kind in _PROBLEMS else None
+
+
+def _kind_by_content(path: Path) -> Kind | None:
+    if path.is_dir():
+        return "zarr" if looks_like_zarr(path) else "dicom"
+    return "dicom" if looks_like_dicom(path) else None
 
 
 def _kind_of_output(path: Path) -> Kind | None:

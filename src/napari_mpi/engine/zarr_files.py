@@ -62,6 +62,17 @@ class ZarrArray(LazyArray):
             ) from error
 
 
+def looks_like_zarr(path: Path) -> bool:
+    """Return whether a folder is of Zarr; those inside of others have no suffix.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    """
+    return any((path / mark).is_file() for mark in _MARKS)
+
+
 def read_zarr(path: Path, *, lazy: bool = False) -> ImageFile:
     """Read level 0 of an OME-Zarr image, or a plain Zarr array.
 
@@ -147,7 +158,7 @@ def zarr_problem(path: Path, image: ImageFile | None = None) -> str | None:
     image : ImageFile, optional
         What to write.
     """
-    if path.is_dir() and not any((path / mark).exists() for mark in _MARKS):
+    if path.is_dir() and not looks_like_zarr(path):
         return f"{path} is a folder that holds no Zarr: give another name"
     try:
         extra("zarr", "zarr", path)
