@@ -303,6 +303,46 @@ def test_a_packing_that_cannot_be_undone_is_told_with_the_way_out(volume, tmp_pa
     assert "pip install pylibjpeg" in message
 
 
+def test_a_packing_that_turns_out_odd_is_told_when_it_is_opened(tmp_path):
+    data = data_set(pixels((16, 16), "uint16"))
+    data.compress(uid.RLELossless, generate_instance_uid=False)
+    data.PixelData = pydicom.encaps.encapsulate([b"1234"])
+    path = saved(tmp_path / "a.dcm", data)
+    message = failure_of(lambda: read_image(path, lazy=True))
+    assert "damaged" in message
+    assert "pip install pylibjpeg" in message
+
+
+def test_a_series_of_the_other_byte_order_is_read_and_written(tmp_path):
+    array = pixels((7, 8))
+    data = data_set(array.astype(">i2"), syntax=uid.ExplicitVRBigEndian)
+    data.save_as(
+        tmp_path / "a.dcm",
+        enforce_file_format=True,
+        implicit_vr=False,
+        little_endian=False,
+    )
+    image = read_image(tmp_path / "a.dcm", lazy=True)
+    np.testing.assert_array_equal(image.array, array)
+    write_image(tmp_path / "b.dcm", image)
+    after = read_image(tmp_path / "b.dcm")
+    np.testing.assert_array_equal(after.array, array)
+    assert after.calibration == image.calibration
+
+
+def test_spacing_of_a_file_of_frames_is_found_where_all_share_it(volume, tmp_path):
+    data = data_set(volume)
+    measures, shared = pydicom.Dataset(), pydicom.Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [0.1, 0.2], 1.5
+    shared.PixelMeasuresSequence = pydicom.Sequence([measures])
+    data.SharedFunctionalGroupsSequence = pydicom.Sequence([shared])
+    data.NumberOfFrames = len(volume)
+    image = read_image(saved(tmp_path / "a.dcm", data), lazy=True)
+    assert image.calibration.steps == {
+        "Z": (1.5, "mm"), "Y": (0.1, "mm"), "X": (0.2, "mm"),
+    }  # fmt: skip
+
+
 def test_a_slice_that_is_gone_or_cut_short_is_told(volume, tmp_path):
     scanned(tmp_path / "knee", volume, order=range(5))
     image = read_image(tmp_path / "knee", lazy=True)

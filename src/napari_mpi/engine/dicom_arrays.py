@@ -16,6 +16,10 @@ from napari_mpi.engine.paged_arrays import PagedArray
 Array = NDArray[np.generic]
 
 _CACHE = 1 << 26  # bytes of decoded planes that are kept
+_UNPACK = (
+    "run pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, or save it"
+    " without compression"
+)
 
 
 class DicomArray(PagedArray):
@@ -77,9 +81,10 @@ class DicomArray(PagedArray):
             if plane.shape != self._plane_shape:
                 raise ValueError(f"a plane has the shape {plane.shape}")
         except Exception as error:  # decoders raise whatever damage provokes
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise ImageFileError(
-                f"{path} is damaged or was changed: {reason}; copy it again"
+                f"{path} is damaged or was changed, or packed in a rare way: {reason};"
+                f" copy it again, or {_UNPACK}"
             ) from error
         return plane
 

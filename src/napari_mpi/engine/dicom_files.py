@@ -86,6 +86,8 @@ def read_dicom(path: Path, *, lazy: bool = False) -> ImageFile:
     axes += "YXS" if colours else "YX"
     planes = [(file, n) for file in files for n in range(frames(chosen[file]))]
     array = DicomArray(pydicom, planes, outer, plane, _dtype(path, header))
+    if header.file_meta.TransferSyntaxUID.is_compressed:
+        array[(0,) * len(outer)]  # what cannot be unpacked is told before the work
     known = calibration(ordered[: len(files) // times], axes)
     source = DicomSource(tuple(files), array.shape, array.dtype)
     metadata = Metadata("dicom", calibration=known, source=source)

@@ -157,7 +157,10 @@ def _write(pydicom: Any, file: BinaryIO, data: Any, array: Any) -> None:
     """Write a data set, and its pixels behind it."""
     if int(data.get("SamplesPerPixel", 1)) > 1:
         data.PhotometricInterpretation, data.PlanarConfiguration = "RGB", 0
-    data.save_as(file, enforce_file_format=True)
+    # Not save_as, which refuses sources of the other byte order.
+    pydicom.dcmwrite(
+        file, data, implicit_vr=False, little_endian=True, enforce_file_format=True
+    )
     size = size_of(array)
     kind = b"OB" if array.dtype.itemsize == 1 else b"OW"
     file.write(struct.pack("<HH2sHI", *_PIXELS, kind, 0, size + size % 2))
