@@ -169,6 +169,25 @@ def test_what_is_written_is_ngff_0_5_in_the_order_it_asks_for(tmp_path):
     assert array.metadata.dimension_names == ("c", "z", "y", "x")
 
 
+def test_channels_are_described_as_viewers_need_them(tmp_path):
+    array = pixels((2, 3, 30, 40))
+    array[1] += 1000
+    known = Calibration({}, ("nuclei", "Müller"))
+    image = ImageFile(array, "CZYX", Metadata(calibration=known))
+    write_image(tmp_path / "a.zarr", image)
+    _, said = described(tmp_path / "a.zarr")
+    assert said["omero"]["channels"] == [
+        {
+            "label": label,
+            "color": "FFFFFF",
+            "active": True,
+            "window": {"min": low, "max": high, "start": low, "end": high},
+        }
+        for label, low, high in (("nuclei", 1, 250), ("Müller", 1001, 1250))
+    ]
+    assert read_image(tmp_path / "a.zarr").calibration == known
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "float32", "float64"])
 def test_type_and_values_are_kept(dtype, tmp_path):
     array = -pixels((3, 7, 8), dtype) if dtype != "uint8" else pixels((3, 7, 8), dtype)

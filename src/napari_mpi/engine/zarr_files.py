@@ -18,6 +18,7 @@ from napari_mpi.engine.whole_files import whole_folder
 from napari_mpi.engine.zarr_metadata import (
     LAYOUT,
     NgffSource,
+    add_windows,
     axes_of,
     calibration_of,
     group_attributes,
@@ -194,10 +195,24 @@ def write_zarr(path: Path, image: ImageFile, provenance: Mapping[str, Any]) -> N
     with whole_folder(path) as target:
         format_ = 2 if version == "0.4" else 3
         group = zarr.open_group(str(target), mode="w", zarr_format=format_)
-        group.attrs.update(attributes)
         level = _level(group, array, attributes, format_)
-        for index in _bands(level.shape, level.chunks, array.dtype.itemsize):
-            level[index] = np.asarray(array[index])
+        add_windows(attributes, _copy(array, level, stored))
+        group.attrs.update(attributes)
+
+
+def _copy(array: Any, level: Any, stored: str) -> dict[int, tuple[float, float]]:
+    """Write all chunks; return the range of every channel."""
+    channel = next((n for n, letter in enumerate(stored) if letter in "CS"), None)
+    ranges: dict[int, tuple[float, float]] = {}
+    for index in _bands(level.shape, level.chunks, array.dtype.itemsize):
+        band = np.asarray(array[index])
+        level[index] = band
+        if channel is not None and band.dtype.kind in "uif":
+            number = index[channel].start
+            low, high = ranges.get(number, (np.inf, -np.inf))
+            low, high = min(low, band.min().item()), max(high, band.max().item())
+            ranges[number] = low, high
+    return ranges
 
 
 def _level(group: Any, array: Any, attributes: Mapping[str, Any], format_: int) -> Any:
@@ -218,7 +233,7 @@ def _level(group: Any, array: Any, attributes: Mapping[str, Any], format_: int) 
 
 def _bands(
     shape: tuple[int, ...], chunks: tuple[int, ...], itemsize: int
-) -> Iterator[Index]:
+) -> Iterator[tuple[slice, ...]]:
     """Yield indices of whole chunks beside each other."""
     steps = list(chunks)
     beside = _BAND // (itemsize * chunks[-2] * chunks[-1])

@@ -1,5 +1,6 @@
 """What OME-Zarr says besides the pixels: OME-NGFF 0.4 and 0.5, level 0."""
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ _UNITS = {
     "m": "meter", "inch": "inch", "angstrom": "angstrom", "us": "microsecond",
     "ms": "millisecond", "s": "second", "min": "minute", "h": "hour",
 }  # fmt: skip
+_NO_COLOUR = "FFFFFF"  # NGFF asks for one
 _COLOURS = ("FF0000", "00FF00", "0000FF", "FFFFFF")  # red, green, blue, opacity
 
 
@@ -111,9 +113,8 @@ def calibration_of(
     channels = attributes.get("omero", {}).get("channels", [])
     names = tuple(str(channel.get("label", "")) for channel in channels)
     colours = tuple(str(channel.get("color", "")).upper() for channel in channels)
-    return Calibration(
-        steps, names if all(names) else (), colours if all(colours) else ()
-    )
+    told = all(colours) and set(colours) != {_NO_COLOUR}
+    return Calibration(steps, names if all(names) else (), colours if told else ())
 
 
 def _scale(described: Mapping[str, Any], count: int) -> list[float]:
@@ -158,9 +159,11 @@ def group_attributes(
 
 def _with_one_level(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return attributes of which only the first level of the first image is left."""
-    multiscale = dict(attributes["multiscales"][0])
-    multiscale["datasets"] = [dict(multiscale["datasets"][0]) | {"path": "0"}]
-    return dict(attributes) | {"multiscales": [multiscale]}
+    kept = copy.deepcopy(dict(attributes))
+    kept["multiscales"] = kept["multiscales"][:1]
+    (multiscale,) = kept["multiscales"]
+    multiscale["datasets"] = [multiscale["datasets"][0] | {"path": "0"}]
+    return kept
 
 
 def _attributes(image: ImageFile, stored: str) -> dict[str, Any]:
@@ -185,13 +188,33 @@ def _axis(letter: str, known: Calibration) -> dict[str, str]:
     return axis
 
 
-def _channels(image: ImageFile, known: Calibration) -> list[dict[str, str]]:
+def _channels(image: ImageFile, known: Calibration) -> list[dict[str, Any]]:
     colours = known.colours
     if "S" in image.axes:
         colours = _COLOURS[: image.array.shape[image.axes.index("S")]]
-    words = {"label": known.channels, "color": colours}
     count = max(len(known.channels), len(colours))
+    labels = [{"label": name} for name in known.channels] or [{}] * count
     return [
-        {word: values[n] for word, values in words.items() if values}
-        for n in range(count)
+        {"color": colour, "active": True, **label}
+        for colour, label in zip(colours or [_NO_COLOUR] * count, labels, strict=True)
     ]
+
+
+def add_windows(
+    attributes: Mapping[str, Any], ranges: Mapping[int, tuple[float, float]]
+) -> None:
+    """Tell the range of every channel that is described but without one.
+
+    Parameters
+    ----------
+    attributes : mapping
+        As `group_attributes` returns them; they are changed.
+    ranges : mapping of int to (float, float)
+        Least and largest value of each channel.
+    """
+    described = attributes.get("ome", attributes)
+    for number, channel in enumerate(described.get("omero", {}).get("channels", [])):
+        low, high = ranges.get(number, (math.nan, math.nan))
+        if "window" not in channel and math.isfinite(low) and math.isfinite(high):
+            ends = {"min": low, "max": high}
+            channel["window"] = ends | {"start": low, "end": high}
