@@ -363,11 +363,11 @@ def test_constant_reference_is_told_before_the_work(
 def test_full_disk_is_told_and_leaves_nothing(
     noisy, weights, results, capsys, monkeypatch
 ):
-    def full_disk(target, array, **_):
-        target.write_bytes(b"half")
+    def full_disk(file, *_):
+        file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tifffile, "imwrite", full_disk)
+    monkeypatch.setattr("napari_mpi.engine.tiff_files.write_blocks", full_disk)
     assert denoise(noisy, results / "b.tif", weights) == 1
     assert "No space left on device" in sentence(capsys)
     assert list(results.iterdir()) == []

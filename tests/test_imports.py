@@ -58,3 +58,11 @@ def test_opening_the_widget_module_loads_no_torch():
     code = "import napari_mpi.widgets.denoise, sys; assert 'torch' not in sys.modules"
     done = run_python(code)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_only_some_formats_need_is_loaded_only_for_them():
+    done = run_python(
+        "import napari_mpi.engine.image_io, sys\n"
+        "assert not {'zarr', 'nibabel', 'pydicom'} & set(sys.modules)"
+    )
+    assert done.returncode == 0, done.stderr

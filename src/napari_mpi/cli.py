@@ -79,6 +79,9 @@ def _denoise(options: argparse.Namespace) -> None:
     image = image_io.read_image(options.input)
     axes = image.axes if options.axes is None else options.axes.upper()
     layout = ImageAxes(axes, image.array.shape)
+    image_io.require_writable(
+        options.output, image_io.ImageFile(image.array, axes, image.metadata)
+    )
     reference = _reference(options.reference, image, layout)
     device = resolve_device(options.device)
     weights = load_weights(options.weights, seed=config.seed, colour=layout.is_colour)
@@ -255,18 +258,22 @@ def _add_denoise(commands: Any) -> None:
         "denoise",
         help="denoise one file",
         description=(
-            "Denoise a TIFF, PNG or JPEG file into a TIFF file of the same shape,"
-            " type, axes and calibration."
+            "Denoise a TIFF, PNG or JPEG file, an OME-Zarr, a NIfTI file or a DICOM"
+            " series. The result has the same shape, type, axes and calibration."
         ),
         epilog=(
             "example: napari-mpi denoise cells.tif -o cells-denoised.tif"
             " --preset real-fast"
         ),
     )
-    parser.add_argument("input", metavar="IN", type=Path, help="the noisy image")
     parser.add_argument(
-        "-o", "--output", metavar="OUT.tif", type=Path, required=True,
-        help="where to write the result; a file of that name is replaced",
+        "input", metavar="IN", type=Path,
+        help="the noisy image; of DICOM a file, or the folder of a series",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", type=Path, required=True,
+        help="where to write the result: .tif, .tiff, .zarr, .nii or .nii.gz, of which"
+        " one of that name is replaced; or, for DICOM, a new folder",
     )  # fmt: skip
     parser.add_argument(
         "--weights", metavar="NAME|PATH", default=DEFAULT_WEIGHTS,

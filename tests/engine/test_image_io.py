@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from napari_mpi.engine import tiff_files
 from napari_mpi.engine.errors import ImageFileError
 from napari_mpi.engine.image_io import (
     ImageFile,
@@ -485,6 +486,7 @@ def refused_outputs(results):
         results / "file" / "a.tif": "choose another folder",
         results / "a.png": "does not end in .tif",
         results / "a": "does not end in .tif",
+        results / "a.jpg": "does not end in .tif",
     }
     if sys.platform == "linux":
         cases["/proc/a.tif"] = "choose another folder"
@@ -497,10 +499,11 @@ def test_output_that_cannot_be_written_is_told_and_leaves_nothing(how, results):
     before = sorted(results.rglob("*"))
     for path, said in cases.items():
         with pytest.raises(ImageFileError) as caught:
+            image = ImageFile(pixels((7, 8)), "YX")
             if how == "asked":
-                require_writable(path)
+                require_writable(path, image)
             else:
-                write_image(path, ImageFile(pixels((7, 8)), "YX"))
+                write_image(path, image)
         assert str(path) in str(caught.value)
         assert said in str(caught.value)
     assert sorted(results.rglob("*")) == before
@@ -520,13 +523,13 @@ def test_file_of_the_same_name_is_replaced(results):
     assert [path.name for path in results.iterdir()] == ["a.tif"]
 
 
-def full_disk(target, array, **_):
-    target.write_bytes(array.tobytes()[: array.nbytes // 2])
+def full_disk(file, array, _):
+    file.write(array.tobytes()[: array.nbytes // 2])
     raise OSError(28, "No space left on device")
 
 
-def interrupted(target, array, **_):
-    target.write_bytes(array.tobytes()[: array.nbytes // 2])
+def interrupted(file, array, _):
+    file.write(array.tobytes()[: array.nbytes // 2])
     raise KeyboardInterrupt
 
 
@@ -541,14 +544,14 @@ def test_failure_in_the_middle_of_writing_leaves_things_as_they_were(
     if existing:
         write_image(results / "a.tif", ImageFile(pixels((7, 8)), "YX"))
     before = {path: path.read_bytes() for path in results.iterdir()}
-    monkeypatch.setattr(tifffile, "imwrite", writer)
+    monkeypatch.setattr(tiff_files, "write_blocks", writer)
     with pytest.raises(error):
         write_image(results / "a.tif", ImageFile(pixels((70, 80)), "YX"))
     assert {path: path.read_bytes() for path in results.iterdir()} == before
 
 
 def test_full_disk_is_told_in_its_own_words(results, monkeypatch):
-    monkeypatch.setattr(tifffile, "imwrite", full_disk)
+    monkeypatch.setattr(tiff_files, "write_blocks", full_disk)
     with pytest.raises(ImageFileError) as caught:
         write_image(results / "a.tif", ImageFile(pixels((7, 8)), "YX"))
     assert "No space left on device" in str(caught.value)

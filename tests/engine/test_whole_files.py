@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from napari_mpi.engine.whole_files import ensure_writable, whole_file
+from napari_mpi.engine.whole_files import ensure_writable, whole_file, whole_folder
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
 
@@ -119,3 +119,38 @@ def test_file_cannot_stand_for_a_folder(folder):
     (folder / "a").write_text("a file")
     with pytest.raises(OSError):
         ensure_writable(folder / "a" / "b.tif")
+
+
+# Folders
+
+
+def test_a_folder_appears_whole_and_takes_the_place_of_another(folder):
+    for content in ("old", "new"):
+        with whole_folder(folder / "a") as target:
+            (target / content).write_text(content)
+            assert sorted(p.name for p in folder.iterdir() if p.name == "a") == (
+                ["a"] if content == "new" else []
+            )
+    assert [path.name for path in folder.iterdir()] == ["a"]
+    assert [path.name for path in (folder / "a").iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize("fails_at", [1, 2])
+def test_a_folder_that_cannot_be_renamed_leaves_the_former_one(
+    fails_at, folder, monkeypatch
+):
+    (folder / "a").mkdir()
+    (folder / "a" / "old").write_text("old")
+    replace, calls = os.replace, []
+
+    def failing(*paths):
+        calls.append(paths)
+        if len(calls) == fails_at:
+            raise OSError("killed")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(OSError, match="killed"), whole_folder(folder / "a") as target:
+        (target / "new").write_text("new")
+    assert [path.name for path in folder.iterdir()] == ["a"]
+    assert [path.name for path in (folder / "a").iterdir()] == ["old"]

@@ -1,6 +1,7 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,10 +38,68 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``path`` that is renamed to it at the end.
+
+    Parameters
+    ----------
+    path : Path
+        The final name. A folder that has it already is moved aside, and removed once
+        the new one has its name.
+
+    Yields
+    ------
+    Path
+        Where to write. Whatever goes wrong inside the block, it is removed, and
+        ``path`` is as it was before.
+
+    Raises
+    ------
+    OSError
+        If the folder above is missing or cannot be written.
+    """
+    mark = uuid.uuid4().hex[:8]
+    temporary = path.with_name(f".{mark}.part{path.suffix}")
+    former = path.with_name(f".{mark}.old{path.suffix}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        _replace_folder(temporary, path, former)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace_folder(new: Path, path: Path, former: Path) -> None:
+    """Rename a folder; none can take the place of a full one in a single step."""
+    if not path.exists():
+        os.replace(new, path)
+        return
+    try:
+        os.replace(path, former)
+        os.replace(new, path)
+    except BaseException:
+        if not path.exists():
+            os.replace(former, path)
+        raise
+    shutil.rmtree(former, ignore_errors=True)
+
+
 def ensure_writable(path: Path) -> None:
     """Raise OSError if a file could not be put at ``path``; leaves nothing behind."""
     if path.is_dir():
         raise IsADirectoryError(21, "it is a folder", str(path))
+    _ensure_room_for_names(path)
+
+
+def ensure_folder_writable(path: Path) -> None:
+    """Raise OSError if a folder could not be put at ``path``; leaves nothing behind."""
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(20, "it is a file", str(path))
+    _ensure_room_for_names(path)
+
+
+def _ensure_room_for_names(path: Path) -> None:
     probe = path.with_name(f".{uuid.uuid4().hex[:8]}.part")
     probe.touch(exist_ok=False)
     probe.unlink()
