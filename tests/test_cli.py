@@ -122,6 +122,7 @@ def test_result_tells_how_to_make_it_again(noisy, weights, results):
         "guard": False,
         "keep_means": False,
         "crop": 0,
+        "share": False,
         "passes": 0,
         "merge": False,
         "stop": False,
@@ -244,7 +245,7 @@ def complex_numbers(path):
     [
         (missing, "check the path"),
         (text, "damaged or of another kind"),
-        (truncated, "damaged or of another kind"),
+        (truncated, "is damaged: it has 692 bytes of the 992"),
         (with_nan, "1 values that are NaN"),
         (complex_numbers, "complex numbers"),
     ],

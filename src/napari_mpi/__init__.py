@@ -26,6 +26,7 @@ def denoise(
     ----------
     image : NDArray
         Integers or finite reals, of any shape that holds Y and X; it is not changed.
+        Arrays of dask and zarr are read a plane at a time.
     axes : str, optional
         One letter per dimension, such as 'YX', 'TZCYX' or 'YXS'; guessed if None.
     weights : str
@@ -42,7 +43,9 @@ def denoise(
     Returns
     -------
     NDArray
-        The denoised image, of the same shape and type.
+        The denoised image, of the same shape and type. Of what is not numpy's, or takes
+        more than a quarter of the memory, it is an array on disk, gone with the
+        program, that is read by indexing as numpy's are.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def denoise(
     )
 
     chosen = presets.preset(preset or registry.suggested_preset(weights), **settings)
-    array = np.asanyarray(image)
+    array = image if hasattr(image, "shape") else np.asanyarray(image)
     letters = axes_.guess_axes(array.shape) if axes is None else axes.upper()
     colour = axes_.ImageAxes(letters, array.shape).is_colour
     loaded = weights_.load_weights(weights, seed=chosen.seed, colour=colour)

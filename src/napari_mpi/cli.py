@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -73,15 +74,17 @@ def _denoise(options: argparse.Namespace) -> None:
         notices,
         resolve_device,
     )
+    from napari_mpi.engine.sampling import require_finite
     from napari_mpi.engine.weights import load_weights
 
     image_io.require_writable(options.output)
-    image = image_io.read_image(options.input)
+    image = image_io.read_image(options.input, lazy=True)
     axes = image.axes if options.axes is None else options.axes.upper()
     layout = ImageAxes(axes, image.array.shape)
     image_io.require_writable(
         options.output, image_io.ImageFile(image.array, axes, image.metadata)
     )
+    require_finite(image.array, layout)
     reference = _reference(options.reference, image, layout)
     device = resolve_device(options.device)
     weights = load_weights(options.weights, seed=config.seed, colour=layout.is_colour)
@@ -97,9 +100,15 @@ def _denoise(options: argparse.Namespace) -> None:
     _say_notices(tell, weights, notices(options.device, device))
     state = denoising.DenoisingState()
     job = denoising.denoise(
-        image.array, axes, weights=weights, config=config, device=device, state=state
+        image.array,
+        axes,
+        weights=weights,
+        config=config,
+        device=device,
+        state=state,
+        scratch=options.output.resolve().parent,
     )
-    result = _with_progress(job, quiet=options.quiet)
+    result = _with_progress(job, tell, quiet=options.quiet)
     if config.learning_rate and not state.adapted:
         tell(f"note     {GUARDED}")
     elif config.merge and not state.merged:
@@ -183,7 +192,7 @@ def _reference(path: Path | None, image: "ImageFile", layout: Any) -> Any:
 
     if path is None:
         return None
-    reference = read_image(path).array
+    reference = read_image(path, lazy=True).array
     if reference.shape != image.array.shape:
         raise ImageFileError(
             f"the reference {path} has shape {reference.shape} but the image"
@@ -201,8 +210,8 @@ def _report_quality(noisy: Any, result: Any, reference: Any, layout: Any) -> Non
     print(f"denoised {after} (data range {after.data_range:g})")
 
 
-def _with_progress(job: Any, *, quiet: bool) -> Any:
-    """Run the job under a progress bar with the time left."""
+def _with_progress(job: Any, tell: Callable[[str], None], *, quiet: bool) -> Any:
+    """Run the job under a progress bar with the time left; tell its warnings."""
     from tqdm import tqdm
 
     from napari_mpi.engine.jobs import run
@@ -211,14 +220,17 @@ def _with_progress(job: Any, *, quiet: bool) -> Any:
     with tqdm(total=1.0, bar_format=layout, disable=quiet, leave=False) as bar:
 
         def show(snapshot: "DenoisingSnapshot") -> None:
-            planes = f", plane {snapshot.plane + 1} of {snapshot.planes}"
+            planes = f", {snapshot.done} of {snapshot.planes} planes done"
             bar.set_postfix_str(
                 f"{snapshot.stage}{planes if snapshot.planes > 1 else ''}",
                 refresh=False,
             )
             bar.update(snapshot.fraction - bar.n)
 
-        return run(job, show)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = lambda text, *_, **__: tell(f"note     {text}")
+            return run(job, show)
 
 
 def _say_notices(

@@ -97,6 +97,17 @@ def take_sample(
     return Sample(intensities, [windows[order] for order in sorted(windows)])
 
 
+def require_finite(image: ArrayLike, layout: ImageAxes) -> None:
+    """Raise ImageError unless all of an image is finite; reads it, if it holds reals.
+
+    For asking before hours of work, not after.
+    """
+    if np.dtype(image.dtype).kind == "f":
+        for plane in layout.planes():
+            for tile in tiles(layout.plane_shape, _BLOCK):
+                require_usable(np.asarray(image[layout.part(plane, tile.core)]))
+
+
 def _window_places(
     planes: int, blocks: list[Window], side: int, seed: int
 ) -> dict[int, list[tuple[int, Window]]]:
