@@ -1,11 +1,13 @@
 """What comes back of the evaluation data: each file read, written, and read again.
 
 Per file the format that it came in, and another one: OME-Zarr for TIFF, TIFF for NIfTI.
-All is read lazily, so that it is also what a run of the command line would keep. Axes
-are told apart from pixels: OME-TIFF has no 'XYZ', so that such pixels are compared in
-the order of the copy.
+Axes are told apart from pixels: OME-TIFF has no 'XYZ', so that such pixels are compared
+in the order of the copy. With `--denoise`, the command line denoises the file on the
+way (no step, one pass: it is not about quality), and pixels are to be others. With
+`--layers`, each file becomes a layer, by napari's own reader where that knows the
+format, and what the Denoise widget makes of it is compared with it.
 
-Usage: python benchmarks/round_trips.py [-o FILE.md|FILE.csv]
+Usage: python benchmarks/round_trips.py [--denoise | --layers] [-o FILE.md|FILE.csv]
 """
 
 import argparse
@@ -17,11 +19,19 @@ from pathlib import Path
 import numpy as np
 
 import pretrained
+from napari_mpi.cli import main as main_of_cli
 from napari_mpi.engine.blocks import rearranged
 from napari_mpi.engine.image_io import Calibration, ImageFile, read_image, write_image
+from napari_mpi.engine.presets import preset
 
 FOLDERS = ("stacks", "medical")
 OTHER = {".tif": ".zarr", ".nii.gz": ".tif", ".nii": ".tif"}
+NOTHING = {"learning_rate": 0.0, "iterations": 1, "passes": 1, "merge": False}
+QUICK = [
+    "--preset", "blind-fast", "--learning-rate", "0", "--iterations", "1",
+    "--passes", "1", "--no-merge", "--device", "cpu", "--quiet",
+]  # fmt: skip
+ATTRIBUTES = ("scale", "translate", "units", "axis_labels", "rgb", "contrast_limits")
 EQUAL = ("axes", "shape", "dtype", "pixels", "calibration", "channel names")
 FIELDS = (
     "file", "into", "axes", "shape", "dtype", "steps", "channels",
@@ -33,8 +43,10 @@ def main() -> None:
     """Print the table, and write it if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--denoise", action="store_true")
+    parser.add_argument("--layers", action="store_true")
     options = parser.parse_args()
-    lines = list(rows())
+    lines = list(layers() if options.layers else rows(denoises=options.denoise))
     table = "\n".join(as_markdown(lines))
     print(table)
     if options.output is None:
@@ -43,27 +55,37 @@ def main() -> None:
         options.output.write_text(f"{table}\n")
         return
     with options.output.open("w", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS)
+        writer = csv.DictWriter(file, list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)
 
 
-def rows() -> Iterator[dict[str, str]]:
-    """Yield one line per file and format."""
+def files() -> Iterator[tuple[Path, str]]:
+    """Yield every file with its suffix."""
     for folder in FOLDERS:
         for path in sorted((pretrained.DATA / folder).rglob("*")):
             suffix = next((s for s in OTHER if path.name.endswith(s)), None)
             if suffix is not None:
-                for target in (suffix, OTHER[suffix]):
-                    yield row(path, target)
+                yield path, suffix
 
 
-def row(path: Path, suffix: str) -> dict[str, str]:
+def rows(*, denoises: bool) -> Iterator[dict[str, str]]:
+    """Yield one line per file and format."""
+    for path, suffix in files():
+        for target in (suffix, OTHER[suffix]):
+            yield row(path, target, denoises=denoises)
+
+
+def row(path: Path, suffix: str, *, denoises: bool) -> dict[str, str]:
     """Return what a file says, and what of it a copy of another suffix says too."""
     before = read_image(path, lazy=True)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"copy{suffix}"
-        write_image(target, before)
+        if denoises:
+            status = main_of_cli(["denoise", str(path), "-o", str(target), *QUICK])
+            assert status == 0, path
+        else:
+            write_image(target, before)
         same = comparison(before, read_image(target, lazy=True))
     known = before.calibration
     return {
@@ -96,6 +118,55 @@ def comparison(before: ImageFile, after: ImageFile) -> dict[str, str]:
     return {name: "yes" if a == b else f"{b}" for name, (a, b) in values.items()}
 
 
+def layers() -> Iterator[dict[str, str]]:
+    """Yield one line per file: what its layer says, and what the result's says too."""
+    # Only here: napari is not needed otherwise.
+    from napari import plugins
+    from napari.components import ViewerModel
+
+    from napari_mpi.widgets._denoise_job import Request, denoise_job
+    from napari_mpi.widgets._layers import add_result, select
+
+    plugins._initialize_plugins()  # napari's readers, which a window would load
+    for path, suffix in files():
+        viewer = ViewerModel()
+        if suffix == ".tif":
+            (source,) = viewer.open(path, plugin="napari")
+        else:
+            image = read_image(path, lazy=True)
+            sizes = [image.calibration.steps[axis] for axis in image.axes]
+            source = viewer.add_image(
+                image.array, name=path.name, axis_labels=list(image.axes.lower()),
+                scale=[step for step, _ in sizes], units=[unit for _, unit in sizes],
+                contrast_limits=(0, 255), multiscale=False,
+            )  # fmt: skip
+        request = Request(
+            select(source), preset("blind-fast", **NOTHING), "auto", "cpu"
+        )
+        prepared, *_ = list(denoise_job(request))
+        index = request.selection.index
+        result = add_result(viewer, source, prepared.state.result, index, prepared.made)
+        line = {"file": path.relative_to(pretrained.DATA).as_posix()}
+        line |= {"axes taken": request.selection.axes}
+        for name in ATTRIBUTES:
+            values = getattr(source, name), getattr(result, name)
+            line[name] = shown(values[0]) + (
+                "" if np.array_equal(*values) else f" -> {shown(values[1])}"
+            )
+        shapes = [
+            (tuple(x.data.shape), np.dtype(x.data.dtype)) for x in (source, result)
+        ]
+        line["shape, type"] = "equal" if shapes[0] == shapes[1] else str(shapes[1])
+        yield line
+
+
+def shown(value: object) -> str:
+    """Return a layer's attribute in few letters."""
+    if isinstance(value, np.ndarray | tuple | list):
+        return ", ".join(shown(part) for part in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def steps(known: Calibration) -> str:
     """Return sizes with their units in words."""
     found = sorted(known.steps.items())
@@ -104,10 +175,10 @@ def steps(known: Calibration) -> str:
 
 def as_markdown(lines: list[dict[str, str]]) -> Iterator[str]:
     """Yield the lines of a table."""
-    yield f"| {' | '.join(FIELDS)} |"
-    yield "| --- " * len(FIELDS) + "|"
+    yield f"| {' | '.join(lines[0])} |"
+    yield "| --- " * len(lines[0]) + "|"
     for line in lines:
-        yield f"| {' | '.join(line[name] for name in FIELDS)} |"
+        yield f"| {' | '.join(line.values())} |"
 
 
 if __name__ == "__main__":
