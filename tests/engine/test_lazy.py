@@ -5,7 +5,8 @@ import pytest
 
 from napari_mpi.engine import lazy
 from napari_mpi.engine.axes import ImageAxes
-from napari_mpi.engine.lazy import DiskArray, GrowingResult, View, full_index, part_of
+from napari_mpi.engine.growing import DiskArray, GrowingResult
+from napari_mpi.engine.lazy import View, full_index, part_of
 
 INDICES = [
     np.s_[...],

@@ -251,7 +251,7 @@ def test_a_disk_too_small_to_unpack_is_told(tmp_path, monkeypatch):
 
     path = scanned(tmp_path / "a.nii.gz", pixels((7, 8, 5)))
     image = read_image(path, lazy=True)
-    monkeypatch.setattr("napari_mpi.engine.lazy.require_room", full)
+    monkeypatch.setattr("napari_mpi.engine.growing.require_room", full)
     assert "make room on the disk of temporary files" in failure_of(
         lambda: image.array[0]
     )

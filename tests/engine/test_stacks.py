@@ -12,8 +12,8 @@ from napari_mpi.engine.axes import ImageAxes
 from napari_mpi.engine.config import NetworkConfig
 from napari_mpi.engine.denoising import DenoisingState, denoise, reached
 from napari_mpi.engine.errors import ImageError, OutOfMemory
+from napari_mpi.engine.growing import GrowingResult
 from napari_mpi.engine.jobs import run
-from napari_mpi.engine.lazy import GrowingResult
 from napari_mpi.engine.networks import FillingNetwork
 from napari_mpi.engine.presets import preset
 from napari_mpi.engine.weights import random_weights

@@ -8,7 +8,7 @@ from napari.layers import Image
 
 from napari_mpi.engine.axes import ImageAxes
 from napari_mpi.engine.errors import ImageError
-from napari_mpi.engine.lazy import GrowingResult
+from napari_mpi.engine.growing import GrowingResult
 from napari_mpi.widgets._layers import Scope, add_result, same_part, scopes, select
 from napari_mpi.widgets._part_entries import PartEntries
 from napari_mpi.widgets._view import camera, field_of_view

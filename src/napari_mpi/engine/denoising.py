@@ -17,9 +17,10 @@ from napari_mpi.engine.denoising_state import (
 )
 from napari_mpi.engine.device import describe_device, is_full_memory, resolve_device
 from napari_mpi.engine.errors import ConfigError, DiskError, OutOfMemory
+from napari_mpi.engine.growing import GrowingResult, is_small
 from napari_mpi.engine.intensity import require_intensities, require_usable
 from napari_mpi.engine.jobs import Job
-from napari_mpi.engine.lazy import ArrayLike, GrowingResult, is_small
+from napari_mpi.engine.lazy import ArrayLike
 from napari_mpi.engine.plane_work import LookingAt, Work, denoise_planes
 from napari_mpi.engine.precision import resolve_precision
 from napari_mpi.engine.reporting import SNAPSHOT_INTERVAL

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from napari_mpi.engine.axes import Index
 from napari_mpi.engine.blocks import Rearranged, blocks
 from napari_mpi.engine.errors import ImageFileError
-from napari_mpi.engine.lazy import DiskArray, LazyArray
+from napari_mpi.engine.growing import DiskArray
+from napari_mpi.engine.lazy import LazyArray
 from napari_mpi.engine.mapped_arrays import FileStamp
 
 

@@ -1,5 +1,6 @@
 """One adaptation for many planes, or for a large one, which it then fills by tiles."""
 
+import dataclasses
 import math
 import warnings
 from collections import deque
@@ -148,11 +149,12 @@ class SharedAdaptation:
         done = 0
         while waiting:
             tile = waiting.popleft()
-            part = math.prod(side.stop - side.start for side in tile.core) / total
+            part = math.prod(side.stop - side.start for side in tile.core)
             full = False
             try:
                 for filled in self._fill_tile(tile, plane, image, config):
-                    yield _within(filled, done / total, part)
+                    share = (done + part * filled.share) / total
+                    yield dataclasses.replace(filled, share=share)
             except (MemoryError, RuntimeError) as error:
                 if not is_full_memory(error) or self._side <= SMALLEST:
                     raise
@@ -162,7 +164,7 @@ class SharedAdaptation:
                 again = [tile, *waiting]
                 waiting = deque(t for old in again for t in self._tiles(plane, old))
             else:
-                done += round(part * total)
+                done += part
 
     def _fill_tile(
         self, tile: Tile, plane: Plane, image: ArrayLike, config: FillingConfig
@@ -217,9 +219,3 @@ def bytes_per_pixel(network: NetworkConfig) -> int:
     if network.architecture == "residual":
         maps //= 4  # at half resolution
     return 4 * (maps + _IMAGES * network.channels)
-
-
-def _within(filled: Filled, done: float, part: float) -> Filled:
-    """Count the progress of a tile as progress of its plane."""
-    share = min(1.0, done + part * filled.share)
-    return Filled(share, filled.window, filled.image, filled.merged)

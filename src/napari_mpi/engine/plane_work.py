@@ -157,7 +157,13 @@ def _fill_alone(work: Work, plane: Plane) -> Iterator[DenoisingSnapshot]:
                 state.merged = state.merged and state.filling.merged
             spent = filling.fraction * (_adapt_cost(work) + _fill_cost(work))
             yield _told(
-                work, plane, filling, spent, filling.ensemble, losses=filling.losses
+                work,
+                plane,
+                filling,
+                spent,
+                filling.ensemble,
+                losses=filling.losses,
+                is_done=filling.fraction == 1,
             )
 
 
@@ -205,12 +211,20 @@ def _fill(
             standing = Standing(
                 iteration=shared.state.iteration,
                 iterations=work.config.iterations,
-                stage=f"{done}, filling",
+                stage=done if part.share == 1 else f"{done}, filling",
                 adapts=shared.state.adapts,
                 fraction=part.share,
             )
             spent = _adapt_cost(work) + part.share * _fill_cost(work)
-            yield _told(work, plane, standing, spent, part.image, window=part.window)
+            yield _told(
+                work,
+                plane,
+                standing,
+                spent,
+                part.image,
+                window=part.window,
+                is_done=part.share == 1,
+            )
 
 
 # -- reading ahead -------------------------------------------------------------------
@@ -265,6 +279,7 @@ def _told(
     *,
     window: Window | None = None,
     losses: tuple[float, ...] = (),
+    is_done: bool = False,
 ) -> DenoisingSnapshot:
     """Put what is filled into the result, and tell of it."""
     index, image = plane.part(window), None
@@ -272,7 +287,14 @@ def _told(
         image = plane.restored(filled, np.dtype(work.image.dtype))
         work.state.result[index] = image
     return _snapshot(
-        work, plane.number, standing, spent, losses=losses, index=index, image=image
+        work,
+        plane.number,
+        standing,
+        spent,
+        done=work.done + is_done,
+        losses=losses,
+        index=index,
+        image=image,
     )
 
 
@@ -284,7 +306,9 @@ def _reading(work: Work, number: int, index: Index, share: float) -> DenoisingSn
         adapts=work.config.learning_rate > 0,
         fraction=0.0,
     )
-    return _snapshot(work, number, standing, 0.0, losses=(), index=index, image=None)
+    return _snapshot(
+        work, number, standing, 0.0, done=work.done, losses=(), index=index, image=None
+    )
 
 
 def _snapshot(
@@ -293,7 +317,6 @@ def _snapshot(
     return DenoisingSnapshot(
         plane=number,
         planes=work.layout.plane_count,
-        done=work.done,
         iteration=standing.iteration,
         iterations=standing.iterations,
         stage=standing.stage,
