@@ -40,7 +40,7 @@ from napari_mpi.engine.presets import preset
 from napari_mpi.engine.weights import load_weights
 
 PLANES = 30
-PRESETS = ("blind-auto", "blind-full")
+PRESETS = ("blind-auto",)
 HUGE = 20_000
 KILLED_AFTER = 60  # seconds
 
