@@ -75,6 +75,8 @@ def test_slow_changes_of_brightness_do_not_repeat(rng):
     noise = rng.normal(size=(128, 160))
     drift = gaussian_filter(rng.normal(size=noise.shape), 40)
     assert repeated_share(tensor(noise + 5 * drift / drift.std())) < 0.2
+    # Nor does an offset hide what does.
+    assert repeated_share(tensor(100 + noise + 2 * wave(6))) > 0.6
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (2, 1, 63, 200), (1, 3, 80, 70)])

@@ -31,11 +31,11 @@ from napari_mpi.engine.stopping import StopRule
 CORRELATED = 0.4
 """Correlation between neighbours from which on the guard takes noise for correlated.
 
-Of what a first fill by our weights leaves, neighbours have at most 0.07 in common
-where the noise is independent (Baboon, sigma 5), and 0.56 in WideField_BPAE_G
-(`benchmarks/correlation.py`); weaker weights leave more structure. With passes it is
-judged on a look that hides nothing, by the same threshold, and structure that
-repeats at a distance excuses it, see `noise.REPEATED`."""
+Of what a first look by our weights leaves, which hides nothing, neighbours have at most
+0.23 in common where the noise is independent (Baboon in colour, sigma 5), and 0.57 in
+WideField_BPAE_G (`benchmarks/correlation.py`); weaker weights leave more structure, and
+structure that repeats at a distance is excused, see `noise.REPEATED`. Without passes
+the first fill is judged, by the same threshold."""
 
 _STEP_COST = 3  # predictions that one step takes as long as, its gradients included
 

@@ -112,7 +112,7 @@ def repeated_share(left: Tensor) -> float:
     # What places have in common, by the way from one to the other (Wiener-Khinchin).
     common = torch.fft.irfft2(torch.fft.rfft2(fine).abs().square(), s=(rows, columns))
     power = float(common[..., 0, 0].sum())
-    if power <= _ROUNDING * rows * columns * float(left.square().sum()):
+    if power <= _ROUNDING * float(left.square().sum()):
         return 0.0
     down, across = (
         torch.fft.fftfreq(size, 1 / size, device=left.device)
