@@ -38,7 +38,13 @@ from napari_mpi.engine.finishing import finish
 from napari_mpi.engine.image_io import read_image
 from napari_mpi.engine.intensity import measure
 from napari_mpi.engine.masks import random_mask
-from napari_mpi.engine.noise import neighbour_correlation, poisson_gaussian, smoothed
+from napari_mpi.engine.noise import (
+    REPEATED,
+    neighbour_correlation,
+    poisson_gaussian,
+    repeated_share,
+    smoothed,
+)
 from napari_mpi.engine.presets import preset
 from napari_mpi.engine.weights import load_weights
 
@@ -119,7 +125,9 @@ def made(
     }
     rng = torch.Generator().manual_seed(config.seed)
     left = noisy - adaptation.predict(noisy)
-    adapts = neighbour_correlation(left) < CORRELATED
+    adapts = (
+        neighbour_correlation(left) < CORRELATED or repeated_share(left) >= REPEATED
+    )
     shape = (1, 1 if config.shared_mask else noisy.shape[1], *noisy.shape[2:])
     for _ in range(config.iterations):
         masked = random_mask(shape, config.mask_ratio, rng=rng)

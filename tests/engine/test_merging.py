@@ -47,6 +47,18 @@ def test_correlated_noise_is_recognised(clean, rng):
     assert not estimate_noise(noisy, tensor(clean), tensor(clean)).is_white
 
 
+@pytest.mark.parametrize("period", [4, 6])
+def test_missed_lines_are_no_correlated_noise(period, clean, rng):
+    y, x = np.indices(clean.shape)
+    lines = 0.1 * np.sin(2 * np.pi * (0.9 * x + 0.4 * y) / period)
+    noise = rng.normal(0, 0.01, clean.shape)
+    model = estimate_noise(tensor(clean + lines + noise), tensor(clean), tensor(clean))
+    assert model.spread > 1.5
+    assert model.is_white
+    # Less of the lines is in the finest detail than in what two pixels show.
+    assert float(model.variance(tensor(clean)).mean()) < 0.25 * (lines**2).mean()
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (7, 5)])
 def test_the_smallest_images_have_a_noise_too(size):
     noisy = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(0))

@@ -57,3 +57,17 @@ def test_an_empty_plane_of_a_stack_stays_empty(imaged):
         for plane in (denoised, noisy)
     )
     assert bumps < noise
+
+
+@pytest.mark.parametrize("period", [4, 6])
+def test_fine_lines_all_over_an_image_are_kept_under_weak_noise(period):
+    y, x = np.indices((128, 128))
+    lines = 0.4 * np.sin(2 * np.pi * (x * np.cos(0.4) + y * np.sin(0.4)) / period)
+    clean = 4 * FULL * (0.5 + lines)
+    rng = np.random.default_rng(0)
+    noisy = poisson_gaussian(clean, gain=2, read_noise=3, rng=rng)
+    denoised = denoise(noisy, device="cpu")
+    kept = (denoised * lines).sum() / (clean * lines).sum()
+    assert kept == pytest.approx(1, abs=0.1)
+    # They look like correlated noise to what only compares neighbours.
+    assert (denoised - clean).std() < 1.2 * (noisy - clean).std()

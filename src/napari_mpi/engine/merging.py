@@ -22,7 +22,7 @@ from scipy.optimize import nnls
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_mpi.engine.noise import BELL_WIDTH, smoothed
+from napari_mpi.engine.noise import BELL_WIDTH, REPEATED, repeated_share, smoothed
 
 _LEVELS = 12  # of intensity, at which the variance is measured
 _FLAT_SHARE = 0.3  # of the pixels of a level: those with the least structure
@@ -57,17 +57,24 @@ class NoiseModel:
         Intensity of the darkest pixels that it was measured at.
     spread : float
         Variance over pixels two apart, by that of neighbours: 1 for white noise.
+    repeated : float
+        Share of what was left that repeats at a distance, see `repeated_share`.
     """
 
     slope: float
     floor: float
     darkest: float
     spread: float
+    repeated: float = 0.0
 
     @property
     def is_white(self) -> bool:
-        """Whether neighbours share little enough of their noise to merge."""
-        return self.spread < WHITE
+        """Whether neighbours share little enough of their noise to merge.
+
+        Where much of what was left is structure that repeats, it is this that
+        neighbours share, and the noise is taken for white.
+        """
+        return self.spread < WHITE or self.repeated >= REPEATED
 
     def variance(self, image: Tensor) -> Tensor:
         """Return the noise variance of every pixel, of the image's shape."""
@@ -101,11 +108,15 @@ def estimate_noise(noisy: Tensor, predicted: Tensor, filled: Tensor) -> NoiseMod
     levels, fines, coarses = _by_level(
         *(column.flatten().cpu().numpy() for column in columns)
     )
-    variances = np.maximum(fines, coarses)
-    slope, floor = _line(levels - levels[0], variances)
     # Structure that is left raises it too, at some levels: correlated noise at all.
     spread = float(np.quantile(coarses / np.maximum(fines, 1e-20), 0.25))
-    return NoiseModel(slope, floor, float(levels[0]), spread)
+    repeated = repeated_share(left)
+    # White noise is alike in both sizes. What is left beside it is in one more than in
+    # the other: correlated noise must not be underestimated, nor structure count as it.
+    is_structure = spread >= WHITE and repeated >= REPEATED
+    variances = (np.minimum if is_structure else np.maximum)(fines, coarses)
+    slope, floor = _line(levels - levels[0], variances)
+    return NoiseModel(slope, floor, float(levels[0]), spread, repeated)
 
 
 def merged(noisy: Tensor, predicted: Tensor, taken: Tensor, variance: Tensor) -> Tensor:
