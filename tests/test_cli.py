@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -575,6 +576,24 @@ def test_real_ctrl_c_leaves_nothing_and_gives_130(
     assert process.returncode == 130, rest
     assert b"interrupted, nothing was written" in rest
     assert b"Traceback" not in rest
+    assert list(results.iterdir()) == []
+
+
+@POSIX
+def test_a_run_that_is_killed_among_its_planes_leaves_no_file(results, tmp_path, rng):
+    write_noisy(tmp_path / "a.tif", rng, axes="ZYX", shape=(200, 96, 96))
+    given = [tmp_path / "a.tif", "-o", results / "b.tif", "--preset", "blind-fast"]
+    with subprocess.Popen(
+        command("denoise", *given, "--iterations", 1), stderr=subprocess.PIPE
+    ) as process:
+        told = b""
+        while not re.search(rb"[1-9]\d* of 200 planes done", told) and (
+            part := os.read(process.stderr.fileno(), 999)
+        ):
+            told += part
+        process.kill()
+    assert b"of 200 planes done" in told
+    assert process.returncode == -signal.SIGKILL
     assert list(results.iterdir()) == []
 
 
