@@ -14,6 +14,7 @@ Usage: python benchmarks/stacks.py [PART ...] [--device cpu] [--folder FOLDER]
 """
 
 import argparse
+import dataclasses
 import json
 import resource
 import signal
@@ -255,6 +256,16 @@ def seams(options: argparse.Namespace) -> None:
     print(f"| adapted to as a whole | {seconds:.1f} | {psnr(alone, clean):.2f} | | | |")
     whole, seconds = result(4096, 0, None)
     print(f"| windows, one tile | {seconds:.1f} | {psnr(whole, clean):.2f} | | | |")
+    config = dataclasses.replace(config, share=False)
+    apart, seconds, _ = denoised(in_tiles(noisy, 512), "ZYX", config, options.device)
+    image = put_together(apart, len(noisy) // 512).astype(float)
+    print(
+        f"| each tile of 512 adapted to from scratch | {seconds:.1f} |"
+        f" {psnr(image, clean):.2f} | {np.abs(image - whole).mean():.3f} |"
+        f" {np.abs(image - whole).max():.0f} |"
+        f" {jump(image - clean, 512) / jump(whole - clean, 512):.3f} |",
+        flush=True,
+    )
     for side in (768, 512, 256):
         for halo in (None, 0):
             image, seconds = result(side, 0, halo)
@@ -273,6 +284,20 @@ def seams(options: argparse.Namespace) -> None:
         "step of the error across borders by that elsewhere; of this ratio, what it is"
     )
     print("in the same places without tiles is divided out.")
+
+
+def in_tiles(image: np.ndarray, side: int) -> np.ndarray:
+    """Return a square image's tiles as a stack, row by row."""
+    count = len(image) // side
+    parts = image.reshape(count, side, count, side).transpose(0, 2, 1, 3)
+    return parts.reshape(count**2, side, side)
+
+
+def put_together(parts: np.ndarray, count: int) -> np.ndarray:
+    """Undo `in_tiles`, for so many tiles a row."""
+    side = parts.shape[-1]
+    rows = parts.reshape(count, count, side, side).transpose(0, 2, 1, 3)
+    return rows.reshape(count * side, count * side)
 
 
 def with_halo(halo: int | None) -> Callable[..., list[tiles.Tile]]:
