@@ -69,3 +69,21 @@ def one_thread():
     import torch
 
     torch.set_num_threads(1)
+
+
+class Counted:
+    """A lazy array that is not numpy's, and knows what was read of it."""
+
+    def __init__(self, array):
+        self._array, self.shape, self.dtype = array, array.shape, array.dtype
+        self.reads = []
+
+    def __getitem__(self, index):
+        self.reads.append(index)
+        return self._array[index]
+
+
+@pytest.fixture(scope="session")
+def counted():
+    """Return what makes an array count its reads."""
+    return Counted

@@ -26,40 +26,28 @@ def array(rng):
     return rng.integers(0, 999, (4, 6, 8)).astype(np.uint16)
 
 
-class Counted:
-    """An array that is not numpy's, and knows what was read of it."""
-
-    def __init__(self, array):
-        self._array, self.shape, self.dtype = array, array.shape, array.dtype
-        self.reads = []
-
-    def __getitem__(self, index):
-        self.reads.append(index)
-        return self._array[index]
-
-
 @pytest.mark.parametrize("index", INDICES, ids=str)
-def test_views_and_results_give_the_parts_that_numpy_gives(index, array):
+def test_views_and_results_give_the_parts_that_numpy_gives(counted, index, array):
     disk = DiskArray(array.shape, array.dtype)
     disk[...] = array
-    growing = GrowingResult(Counted(array), ImageAxes("ZYX", array.shape))
+    growing = GrowingResult(counted(array), ImageAxes("ZYX", array.shape))
     growing[1] = array[1]
-    for same in (View(Counted(array), ...), disk, growing):
+    for same in (View(counted(array), ...), disk, growing):
         found = same[index]
         assert found.dtype == array.dtype
         np.testing.assert_array_equal(found, array[index])
         assert np.shape(found) == np.shape(array[index])
 
 
-def test_a_view_of_a_part_keeps_the_part_s_order_and_dimensions(array):
-    part = part_of(Counted(array), np.s_[1:4:2, 3, 2:6])
+def test_a_view_of_a_part_keeps_the_part_s_order_and_dimensions(counted, array):
+    part = part_of(counted(array), np.s_[1:4:2, 3, 2:6])
     np.testing.assert_array_equal(part, array[1:4:2, 3, 2:6])
     np.testing.assert_array_equal(part[1, 1:3], array[3, 3, 3:5])
     assert (part.shape, part.ndim, part.nbytes) == ((2, 4), 2, 16)
 
 
-def test_a_view_reads_only_what_is_asked_of_it(array):
-    source = Counted(array)
+def test_a_view_reads_only_what_is_asked_of_it(counted, array):
+    source = counted(array)
     part = part_of(source, np.s_[1:3, :, 2:6])
     assert source.reads == []
     part[1, 0]
@@ -77,8 +65,8 @@ def test_what_is_not_inside_is_an_index_error(index, array):
         full_index(index, array.shape)
 
 
-def test_a_result_shows_its_source_until_something_is_written(array):
-    source = Counted(array)
+def test_a_result_shows_its_source_until_something_is_written(counted, array):
+    source = counted(array)
     result = GrowingResult(source, ImageAxes("ZYX", array.shape))
     assert source.reads == []
     result[2, 1:3, 4:] = 7
@@ -89,9 +77,9 @@ def test_a_result_shows_its_source_until_something_is_written(array):
     np.testing.assert_array_equal(result[0], np.full((6, 8), 5))
 
 
-def test_a_result_with_colours_grows_plane_by_plane(rng):
+def test_a_result_with_colours_grows_plane_by_plane(counted, rng):
     image = rng.integers(0, 99, (2, 6, 8, 3)).astype(np.uint8)
-    result = GrowingResult(Counted(image), ImageAxes("TYXS", image.shape))
+    result = GrowingResult(counted(image), ImageAxes("TYXS", image.shape))
     result[1, :, :, slice(0, 2)] = 3
     expected = image.copy()
     expected[1, ..., :2] = 3
@@ -112,8 +100,8 @@ def test_a_disk_without_room_is_told_before_the_work(array, tmp_path, monkeypatc
         DiskArray(array.shape, array.dtype, tmp_path)
 
 
-def test_a_plane_that_is_written_as_a_whole_is_not_read(array):
-    source = Counted(array)
+def test_a_plane_that_is_written_as_a_whole_is_not_read(counted, array):
+    source = counted(array)
     result = GrowingResult(source, ImageAxes("ZYX", array.shape))
     result[2] = 7
     assert source.reads == []

@@ -37,18 +37,6 @@ def stack(rng):
     return rng.normal(clean, 30, (6, 48, 40)).astype(np.uint16)
 
 
-class Counted:
-    """A lazy array that knows what was read of it."""
-
-    def __init__(self, array):
-        self._array, self.shape, self.dtype = array, array.shape, array.dtype
-        self.reads = []
-
-    def __getitem__(self, index):
-        self.reads.append(index)
-        return self._array[index]
-
-
 def result_of(image, axes, weights, config=CONFIG, **options):
     return run(
         denoise(image, axes, weights=weights, config=config, device="cpu", **options)
@@ -150,11 +138,11 @@ def test_planes_of_the_channel_that_is_looked_at_come_before_others(stack, weigh
 
 
 @pytest.mark.parametrize("kind", ["dask", "zarr", "counted"])
-def test_lazy_images_give_what_numpy_s_give(kind, stack, weights):
+def test_lazy_images_give_what_numpy_s_give(counted, kind, stack, weights):
     if kind == "zarr":
         source = pytest.importorskip("zarr").array(stack, chunks=(1, 48, 40))
     else:
-        source = Counted(stack)
+        source = counted(stack)
         if kind == "dask":
             source = dask.array.from_array(stack, chunks=(1, 48, 40))
     result = result_of(source, "ZYX", weights)
@@ -194,14 +182,25 @@ def test_what_is_brighter_than_the_sample_is_not_clipped(rng, weights, monkeypat
     assert result[0, 12:18, 12:18].mean() > 500
 
 
-def test_a_plane_with_values_that_are_not_finite_is_told_when_it_is_read(
+def test_a_stack_whose_sampled_planes_are_empty_is_denoised_all_the_same(
     stack, weights, monkeypatch
+):
+    monkeypatch.setattr(sampling, "SAMPLED_PLANES", 2)
+    image = np.zeros((9, 48, 40), np.uint16)
+    image[0] = stack[0]  # not among the two
+    unmerged = dataclasses.replace(CONFIG, merge=False)
+    result = result_of(image, "ZYX", weights, unmerged)
+    assert (result[0] != image[0]).any()
+
+
+def test_a_plane_with_values_that_are_not_finite_is_told_when_it_is_read(
+    counted, stack, weights, monkeypatch
 ):
     monkeypatch.setattr(sampling, "SAMPLED_PLANES", 2)
     image = stack.astype(np.float32)
     image[5, 3, 3] = np.nan
     with pytest.raises(ImageError, match="1 values that are NaN"):
-        result_of(Counted(image), "ZYX", weights)
+        result_of(counted(image), "ZYX", weights)
 
 
 def test_tiles_leave_no_trace(rng, weights, monkeypatch):

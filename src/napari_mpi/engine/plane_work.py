@@ -91,16 +91,7 @@ def denoise_planes(work: Work) -> Iterator[DenoisingSnapshot]:
     while (number := agenda.next(work.looking_at and work.looking_at())) is not None:
         item = number // len(items[0])
         if item not in state.samples:
-            side = work.sample_side if work.shares else 0
-            job = take_sample(
-                work.image,
-                layout,
-                items[item],
-                side=side,
-                seed=work.config.seed,
-                thorough=_is_bounded(work),
-            )
-            state.samples[item] = yield from _beating(work, job, number, planes[number])
+            state.samples[item] = yield from _sample_item(work, items[item], number)
         sample = state.samples[item]
         if not sample.intensities.is_flat:
             plane = Plane(layout, sample.intensities, planes[number], number)
@@ -228,6 +219,26 @@ def _fill(
 
 
 # -- reading ahead -------------------------------------------------------------------
+
+
+def _sample_item(
+    work: Work, item: list[Index], number: int
+) -> Generator[DenoisingSnapshot, None, Sample]:
+    """Take a sample of an item; of all its planes if the first ones are constant."""
+    index = work.layout.planes()[number]
+    for thorough in (_is_bounded(work), True):
+        job = take_sample(
+            work.image,
+            work.layout,
+            item,
+            side=work.sample_side if work.shares else 0,
+            seed=work.config.seed,
+            thorough=thorough,
+        )
+        sample = yield from _beating(work, job, number, index)
+        if not (sample.intensities.is_flat and sample.intensities.is_sampled):
+            break
+    return sample
 
 
 def _sample_plane(
