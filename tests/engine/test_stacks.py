@@ -294,3 +294,24 @@ def test_a_sample_holds_each_window_of_a_small_plane_once(stack):
         stack.min(),
         stack.max(),
     )
+
+
+def test_tiles_are_as_large_as_the_free_memory_allows(rng, weights, monkeypatch):
+    monkeypatch.setattr(plane_work, "WHOLE", 0)
+    monkeypatch.setattr(plane_work, "_PREVIEW", 32)
+    monkeypatch.setattr(plane_filling, "SMALLEST", 32)
+    seen = []
+    true_forward = FillingNetwork.forward
+
+    def forward(self, image, masked):
+        seen.append(image.shape[-2] * image.shape[-1])
+        return true_forward(self, image, masked)
+
+    monkeypatch.setattr(FillingNetwork, "forward", forward)
+    image = rng.normal(500, 30, (300, 280)).astype(np.float32)
+    per_pixel = plane_filling.bytes_per_pixel(weights.network)
+    for free, most in ((10**12, 300 * 280), (2 * 160**2 * per_pixel, 160**2)):
+        monkeypatch.setattr(plane_filling, "free_memory", lambda _, free=free: free)
+        seen.clear()
+        result_of(image, "YX", weights)
+        assert most // 2 < max(seen) <= most
