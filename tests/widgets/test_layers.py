@@ -43,7 +43,7 @@ def test_one_plane_is_selected_where_the_viewer_shows_it():
     layer = viewer.add_image(stack, scale=(3, 1, 1), translate=(30, 0, 0))
     viewer.dims.set_point(0, 30 + 2 * 3)
     selection = select(layer, Scope.PLANE, step=shown_step(viewer, layer))
-    np.testing.assert_array_equal(selection.read(), stack[2:3])
+    np.testing.assert_array_equal(selection.lazy(), stack[2:3])
     assert (selection.shape, selection.planes) == ((1, 6, 6), 1)
 
 
@@ -59,7 +59,7 @@ def test_the_plane_is_found_among_layers_of_other_units():
 def test_the_finest_level_of_a_multiscale_layer_is_selected():
     fine = np.random.default_rng(0).random((64, 64))
     layer = Image([fine, fine[::2, ::2]], multiscale=True)
-    np.testing.assert_array_equal(select(layer).read(), fine)
+    np.testing.assert_array_equal(select(layer).lazy(), fine)
 
 
 def test_a_lazy_layer_is_read_only_where_it_is_selected():
@@ -79,8 +79,8 @@ def test_a_lazy_layer_is_read_only_where_it_is_selected():
     reads.clear()
     selection = select(layer, Scope.PLANE, step=(2, 0, 0))
     assert not reads
-    selection.read()
-    assert reads == [(slice(2, 3), slice(None), slice(None))]
+    np.asarray(selection.lazy())
+    assert reads == [np.s_[2:3:1, 0:6:1, 0:6:1]]
 
 
 def test_a_result_overlays_its_source_exactly():
@@ -125,7 +125,9 @@ def test_the_result_of_one_plane_lies_on_that_plane():
         np.zeros((4, 6, 6)), scale=(3, 1, 1), translate=(10, 0, 0), rotate=30
     )
     selection = select(source, Scope.PLANE, step=(2, 0, 0))
-    result = add_result(viewer, source, selection.read(), selection.index, {})
+    result = add_result(
+        viewer, source, np.asarray(selection.lazy()), selection.index, {}
+    )
     np.testing.assert_allclose(
         result.data_to_world((0, 4, 5)), source.data_to_world((2, 4, 5))
     )

@@ -72,9 +72,9 @@ def test_a_part_is_where_the_sliders_and_the_canvas_are(scope, shape):
     assert part.shape == shape
     assert part.planes == np.prod(shape[:3])
     if scope is Scope.VIEW:
-        np.testing.assert_array_equal(part.read(), image[1:, 2:, 3:, 5:25, 7:37])
+        np.testing.assert_array_equal(part.lazy(), image[1:, 2:, 3:, 5:25, 7:37])
     if scope is Scope.CHANNEL:
-        np.testing.assert_array_equal(part.read(), image[:, 2:])
+        np.testing.assert_array_equal(part.lazy(), image[:, 2:])
 
 
 def test_the_field_of_view_is_what_the_canvas_shows():
@@ -128,7 +128,7 @@ def test_the_result_of_a_part_lies_exactly_on_it(scope):
     source = viewer.add_image(np.zeros((4, 40, 50), np.uint16), **SHEARED)
     view = {"Y": slice(5, 25), "X": slice(7, 37)}
     part = select(source, scope, step=(2, 0, 0), view=view)
-    result = add_result(viewer, source, part.read(), part.index, {})
+    result = add_result(viewer, source, np.asarray(part.lazy()), part.index, {})
     start = np.array([pick.start or 0 for pick in part.index])
     for corner in ((0, 0, 0), np.array(part.shape) - 1):
         np.testing.assert_allclose(
@@ -141,7 +141,7 @@ def test_the_result_of_a_multiscale_layer_is_its_finest_level_in_place():
     viewer = ViewerModel()
     source = viewer.add_image([fine, fine[::2, ::2]], scale=(0.5, 2))
     part = select(source)
-    result = add_result(viewer, source, part.read(), part.index, {})
+    result = add_result(viewer, source, np.asarray(part.lazy()), part.index, {})
     assert not result.multiscale
     assert result.data.shape == fine.shape
     np.testing.assert_allclose(result.extent.world, source.extent.world)
@@ -152,7 +152,7 @@ def test_the_same_part_of_a_reference_is_taken():
     view = {"Y": slice(5, 25), "X": slice(7, 37)}
     part = select(Image(image), Scope.VIEW, axes="CYX", step=(2, 0, 0), view=view)
     reference = same_part(Image(clean), part)
-    np.testing.assert_array_equal(reference.read(), clean[2:3, 5:25, 7:37])
+    np.testing.assert_array_equal(reference.lazy(), clean[2:3, 5:25, 7:37])
     assert reference.axes == "CYX"
 
 

@@ -108,7 +108,6 @@ def require_decoder(pydicom: Any, path: Path, header: Any) -> None:
         available = False
     if not available:
         raise ImageFileError(
-            f"{path} is packed as {syntax.name}, which cannot be unpacked here: run pip"
-            " install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, or save it"
-            " without compression"
+            f"{path} is packed as {syntax.name}, which cannot be unpacked here:"
+            f" {_UNPACK}"
         )

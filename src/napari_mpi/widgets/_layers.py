@@ -85,10 +85,6 @@ class Selection:
         """Return the part unread, of the kind that `part_of` gives."""
         return part_of(self.data, self.index)
 
-    def read(self) -> Array:
-        """Return the pixels of the part."""
-        return np.asarray(self.data[self.index])
-
 
 def scopes(axes: str, shape: tuple[int, ...]) -> list[Scope]:
     """Return how much of a layer can be meant, the usual first.
