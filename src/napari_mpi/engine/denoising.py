@@ -48,6 +48,7 @@ def denoise(
     snapshot_interval: float = SNAPSHOT_INTERVAL,
     looking_at: LookingAt | None = None,
     scratch: Path | None = None,
+    tile: int | None = None,
 ) -> Job[DenoisingSnapshot, Any]:
     """Denoise an image of any axes that hold Y and X.
 
@@ -80,6 +81,10 @@ def denoise(
     scratch : Path, optional
         Folder on whose disk a result grows that is not numpy's; that of temporary files
         if None.
+    tile : int, optional
+        Rows and columns of the largest part of a plane that is filled, and adapted to,
+        at once; as large as the free memory allows if None. Settings without passes
+        take planes as a whole all the same.
 
     Yields
     ------
@@ -123,6 +128,7 @@ def denoise(
         state=state,
         interval=snapshot_interval,
         looking_at=looking_at,
+        tile=tile,
     )
     full = False
     try:

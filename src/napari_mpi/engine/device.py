@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from napari_mpi.engine.errors import DeviceError
+from napari_mpi.engine.errors import DeviceError, OutOfMemory
 
 
 def available_devices() -> list[str]:
@@ -95,6 +95,13 @@ def is_full_memory(error: BaseException) -> bool:
         return True
     # What torch says when the CPU's is full.
     return isinstance(error, RuntimeError) and "allocate" in str(error)
+
+
+def is_device_failure(error: BaseException) -> bool:
+    """Whether an error may be gone once memory is freed and less of it is needed."""
+    if isinstance(error, OutOfMemory) or is_full_memory(error):
+        return True
+    return isinstance(error, RuntimeError) and "CUDA" in str(error)
 
 
 def _why_not(name: str) -> str:

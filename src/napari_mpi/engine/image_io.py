@@ -34,6 +34,7 @@ __all__ = [
     "Calibration",
     "ImageFile",
     "Metadata",
+    "looks_like_dicom",
     "output_problem",
     "read_image",
     "require_writable",
@@ -90,6 +91,8 @@ def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
     kind = _kind_of(path) or _kind_by_content(path)
     if not (path.is_file() or (path.is_dir() and kind in ("zarr", "dicom"))):
         raise ImageFileError(f"there is no file {path}: check the path")
+    if path.is_file() and not path.stat().st_size:
+        raise ImageFileError(f"{path} is empty, it has 0 bytes: copy it again")
     if kind is None:
         raise ImageFileError(f"{path} is of a kind that is not read: {_READ}")
     try:

@@ -1,5 +1,6 @@
 """Long work as generators: a job yields snapshots and returns its result."""
 
+import time
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
@@ -31,6 +32,56 @@ def run(job: Job[S, R], on_snapshot: Callable[[S], object] | None = None) -> R:
             snapshot = next(job)
             if on_snapshot is not None:
                 on_snapshot(snapshot)
+    except StopIteration as stop:
+        result: R = stop.value
+        return result
+    finally:
+        job.close()
+
+
+class Stopwatch:
+    """Measures what a job takes, without what those take who are told of it."""
+
+    def __init__(self) -> None:
+        self._before, self._since = 0.0, 0.0
+        self._runs = False
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that it has run so far."""
+        now = time.monotonic() - self._since if self._runs else 0.0
+        return self._before + now
+
+    def start(self) -> None:
+        """Go on."""
+        self._since, self._runs = time.monotonic(), True
+
+    def stop(self) -> None:
+        """Stand still."""
+        self._before, self._runs = self.seconds, False
+
+
+def timed(job: Job[S, R], watch: Stopwatch) -> Job[S, R]:
+    """Let a watch run while a job works: it stands still at every snapshot.
+
+    So a pause, which whoever drives the job takes between two snapshots, is not
+    counted.
+
+    Parameters
+    ----------
+    job : generator
+        What a function of the engine returned.
+    watch : Stopwatch
+        Runs from the first step to the last.
+    """
+    try:
+        while True:
+            watch.start()
+            try:
+                snapshot = next(job)
+            finally:
+                watch.stop()
+            yield snapshot
     except StopIteration as stop:
         result: R = stop.value
         return result

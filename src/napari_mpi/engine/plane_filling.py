@@ -67,6 +67,8 @@ class SharedAdaptation:
         The settings, with passes.
     device : torch.device
         Where to work.
+    largest : int, optional
+        Rows and columns of a tile at the most, without its halo.
     """
 
     def __init__(
@@ -75,6 +77,8 @@ class SharedAdaptation:
         weights: Weights,
         config: FillingConfig,
         device: torch.device,
+        *,
+        largest: int | None = None,
     ) -> None:
         self.channels = weights.network.channels
         windows = [
@@ -84,7 +88,7 @@ class SharedAdaptation:
         self._images = windows[0].shape[0]  # of one plane: its colours, one by one
         self._noisy = torch.cat(windows).to(device)
         self._device = device
-        self._side = LARGEST
+        self._side = largest or LARGEST
         self._models: NoiseModels | None = None
         self._learnt_at = -1
         network = weights.to_network(device)

@@ -52,6 +52,7 @@ class Work:
     state: DenoisingState
     interval: float
     looking_at: LookingAt | None
+    tile: int | None = None
     done: int = 0
 
     @property
@@ -63,6 +64,11 @@ class Work:
     def shares(self) -> bool:
         """Whether planes share an adaptation: those of a channel, if it has several."""
         return self.config.share and self.layout.plane_count > self.layout.channel_count
+
+    @property
+    def whole(self) -> int:
+        """Pixels of a single plane that is adapted to and filled as a whole."""
+        return WHOLE if self.tile is None else min(WHOLE, self.tile**2)
 
     @property
     def sample_side(self) -> int:
@@ -105,7 +111,7 @@ def _denoise_plane(
     work: Work, plane: Plane, sample: Sample, group: int | None
 ) -> Iterator[DenoisingSnapshot]:
     """Denoise a plane by itself, or with the others of a group."""
-    small = math.prod(work.layout.plane_shape) <= WHOLE
+    small = math.prod(work.layout.plane_shape) <= work.whole
     if group is None and (small or not work.config.passes):
         yield from _fill_alone(work, plane)
         return
@@ -115,7 +121,7 @@ def _denoise_plane(
             sample = yield from _sample_plane(work, plane)
             work.state.shared.clear()
         work.state.shared[key] = SharedAdaptation(
-            sample, work.weights, work.config, work.device
+            sample, work.weights, work.config, work.device, largest=work.tile
         )
     shared = work.state.shared[key]
     shared.to(work.device)

@@ -61,20 +61,34 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     mark = uuid.uuid4().hex[:8]
     temporary = path.with_name(f".{mark}.part{path.suffix}")
-    former = path.with_name(f".{mark}.old{path.suffix}")
     temporary.mkdir()
     try:
         yield temporary
-        _replace_folder(temporary, path, former)
+        put_folder(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _replace_folder(new: Path, path: Path, former: Path) -> None:
-    """Rename a folder; none can take the place of a full one in a single step."""
+def put_folder(new: Path, path: Path) -> None:
+    """Rename a folder; none can take the place of a full one in a single step.
+
+    Parameters
+    ----------
+    new : Path
+        The folder, on the same disk.
+    path : Path
+        The final name. A folder that has it already is moved aside, and removed once
+        the new one has its name.
+
+    Raises
+    ------
+    OSError
+        If it cannot be renamed; ``path`` is then as it was before.
+    """
     if not path.exists():
         os.replace(new, path)
         return
+    former = path.with_name(f".{uuid.uuid4().hex[:8]}.old{path.suffix}")
     try:
         os.replace(path, former)
         os.replace(new, path)
