@@ -1,0 +1,178 @@
+"""One file: read, denoised, written whole or not at all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napari_mpi.engine import denoising
+from napari_mpi.engine.axes import ImageAxes
+from napari_mpi.engine.config import FillingConfig
+from napari_mpi.engine.denoising import DenoisingSnapshot, DenoisingState
+from napari_mpi.engine.device import resolve_device
+from napari_mpi.engine.image_io import (
+    ImageFile,
+    read_image,
+    require_writable,
+    write_image,
+)
+from napari_mpi.engine.jobs import Job
+from napari_mpi.engine.method import Method
+from napari_mpi.engine.presets import GUARDED, UNMERGED
+from napari_mpi.engine.sampling import require_finite
+from napari_mpi.engine.weights import Weights, load_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file that can be denoised, and what it will be denoised with.
+
+    Parameters
+    ----------
+    image : ImageFile
+        As read; its pixels are not read yet. Its axes are those that count.
+    layout : ImageAxes
+        The same axes with the shape.
+    weights : Weights
+        Where the network starts from.
+    config : FillingConfig
+        The settings that image, weights and device lead to.
+    device : torch.device
+        Where the work is done.
+    """
+
+    image: ImageFile = field(repr=False)
+    layout: ImageAxes
+    weights: Weights
+    config: FillingConfig
+    device: torch.device
+
+
+@dataclass(frozen=True, slots=True)
+class DenoisedFile:
+    """A result that has been written.
+
+    Parameters
+    ----------
+    result : NDArray or GrowingResult
+        The pixels.
+    made : dict
+        What is needed to make it again, as JSON values.
+    notes : tuple of str
+        What a person should know about it.
+    """
+
+    result: Any = field(repr=False)
+    made: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def opened_image(source: Path, axes: str | None = None) -> ImageFile:
+    """Open an image file; its pixels are read when they are asked for.
+
+    Parameters
+    ----------
+    source : Path
+        See `read_image`.
+    axes : str, optional
+        One letter per dimension, in place of the file's own.
+
+    Raises
+    ------
+    ImageFileError
+        If it cannot be read.
+    """
+    image = read_image(source, lazy=True)
+    letters = image.axes if axes is None else axes.upper()
+    return ImageFile(image.array, letters, image.metadata, image.series)
+
+
+def open_file(
+    source: Path,
+    output: Path,
+    method: Method,
+    *,
+    start: Callable[[ImageFile], Weights] | None = None,
+) -> Opened:
+    """Open a file, and say before the work if it or its result is not possible.
+
+    Parameters
+    ----------
+    source, output : Path
+        See `read_image`, `write_image`.
+    method : Method
+        How to denoise.
+    start : callable, optional
+        Returns what to start from; the method's weights by name if None.
+
+    Raises
+    ------
+    EngineError
+        If file, axes, values, weights, device or output do not fit.
+    """
+    image = opened_image(source, method.axes)
+    layout = ImageAxes(image.axes, image.array.shape)
+    require_writable(output, image)
+    require_finite(image.array, layout)
+    device = resolve_device(method.device)
+    if start is not None:
+        weights = start(image)
+    else:
+        weights = load_weights(
+            method.weights, seed=method.config.seed, colour=layout.is_colour
+        )
+    config = denoising.effective_config(method.config, layout, weights, device)
+    return Opened(image, layout, weights, config, device)
+
+
+def denoise_file(
+    opened: Opened, output: Path, *, tile: int | None = None
+) -> Job[DenoisingSnapshot, DenoisedFile]:
+    """Denoise what `open_file` has opened, and write the result.
+
+    Parameters
+    ----------
+    opened : Opened
+        The image, and what to denoise it with.
+    output : Path
+        Where the result goes, whole or not at all.
+    tile : int, optional
+        Largest rows and columns that are filled at once, see `denoise`.
+
+    Yields
+    ------
+    DenoisingSnapshot
+        As `denoise` does.
+
+    Raises
+    ------
+    EngineError
+        If the image cannot be denoised, or the result not be written.
+    """
+    image, config, state = opened.image, opened.config, DenoisingState()
+    result = yield from denoising.denoise(
+        image.array,
+        image.axes,
+        weights=opened.weights,
+        config=config,
+        device=opened.device,
+        state=state,
+        scratch=output.resolve().parent,
+        tile=tile,
+    )
+    made = denoising.provenance(
+        config, opened.weights, opened.device, image.axes, state
+    )
+    if tile is not None:
+        made["tile"] = tile
+    written = ImageFile(result, image.axes, image.metadata)
+    write_image(output, written, provenance=made)
+    return DenoisedFile(result, made, _notes(config, state))
+
+
+def _notes(config: FillingConfig, state: DenoisingState) -> tuple[str, ...]:
+    if config.learning_rate and not state.adapted:
+        return (GUARDED,)
+    return (UNMERGED,) if config.merge and not state.merged else ()
