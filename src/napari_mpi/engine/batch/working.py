@@ -1,0 +1,175 @@
+"""One file of a batch: whatever goes wrong with it is told, and stays with it."""
+
+import dataclasses
+import gc
+import logging
+import traceback
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from napari_mpi.engine.batch.items import Item
+from napari_mpi.engine.batch.kinds import kind_of
+from napari_mpi.engine.batch.outcomes import Outcome, Status, as_json
+from napari_mpi.engine.batch.planning import failed, planned
+from napari_mpi.engine.batch.records import Record, Records, content_sha256
+from napari_mpi.engine.batch.request import BatchRequest
+from napari_mpi.engine.batch.starts import FOLDER_ADAPTATION, Starts
+from napari_mpi.engine.denoising import DenoisingSnapshot
+from napari_mpi.engine.device import is_device_failure
+from napari_mpi.engine.errors import EngineError
+from napari_mpi.engine.file_denoising import (
+    DenoisedFile,
+    Opened,
+    denoise_file,
+    open_file,
+)
+from napari_mpi.engine.image_io import ImageFile
+from napari_mpi.engine.jobs import Job, Stopwatch, timed
+from napari_mpi.engine.lazy import ArrayLike
+from napari_mpi.engine.noise_level import noise_level
+from napari_mpi.engine.plane_filling import SMALLEST
+from napari_mpi.engine.presets import GUARDED
+from napari_mpi.engine.weights import Weights
+
+logger = logging.getLogger(__name__)
+
+_SMALLER = f"done in tiles of {SMALLEST} pixels, since the memory was full"
+
+
+def denoise_item(
+    item: Item, request: BatchRequest, starts: Starts
+) -> Job[DenoisingSnapshot, Outcome]:
+    """Denoise one file of a batch.
+
+    Parameters
+    ----------
+    item : Item
+        The file.
+    request : BatchRequest
+        What was asked for.
+    starts : Starts
+        Made from it.
+
+    Yields
+    ------
+    DenoisingSnapshot
+        As `denoise` does.
+
+    Returns
+    -------
+    Outcome
+        DONE; SKIPPED if another run has done it meanwhile; or FAILED, with a sentence.
+        If the job is closed before, nothing is left of it.
+
+    Raises
+    ------
+    ClaimedElsewhere
+        If another run is at work on it.
+    """
+    records = Records(request.folders.output)
+    with records.claimed(item) as work:
+        # Another run may have done it since the plan was made.
+        outcome = planned(item, request, starts)
+        if outcome.status is not Status.WAITING:
+            return outcome
+        watch = Stopwatch()
+        staged = work / item.output.name
+        try:
+            job = _denoised(item, outcome, request, starts, staged, watch)
+            return (yield from timed(job, watch))
+        except Exception as error:  # noqa: BLE001 the next file's turn comes
+            outcome = _failed(outcome, error, item, staged)
+        free_memory()  # only here: the error kept the frames that hold it
+        with suppress(OSError):  # of a full disk, which the outcome tells of
+            records.note_failure(item, outcome.message)
+        return outcome
+
+
+def free_memory() -> None:
+    """Free what nobody holds any more, on the GPU too."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _denoised(
+    item: Item,
+    outcome: Outcome,
+    request: BatchRequest,
+    starts: Starts,
+    staged: Path,
+    watch: Stopwatch,
+) -> Job[DenoisingSnapshot, Outcome]:
+    """Denoise a file, publish its result, and say how it went."""
+    input_sha256 = content_sha256(item.source)
+
+    def start(image: ImageFile) -> Weights:
+        return starts.weights(kind_of(image))
+
+    opened = open_file(item.source, staged, starts.method, start=start)
+    item.output.parent.mkdir(parents=True, exist_ok=True)
+    before = _level(opened.image.array, opened)
+    made, tile = yield from _with_second_try(opened, staged)
+    outcome = dataclasses.replace(
+        outcome,
+        status=Status.DONE,
+        message="; ".join(_notes(opened, made, tile)),
+        shape=tuple(int(length) for length in opened.image.array.shape),
+        axes=opened.image.axes,
+        dtype=np.dtype(opened.image.array.dtype).name,
+        seconds=round(watch.seconds, 3),
+        noise_before=before,
+        noise_after=_level(made.result, opened),
+        settings=made.made,
+    )
+    record = Record(
+        made_from=starts.made_from(kind_of(opened.image)),
+        input_sha256=input_sha256,
+        outcome=as_json(outcome),
+    )
+    Records(request.folders.output).publish(item, staged, record)
+    return outcome
+
+
+def _notes(opened: Opened, made: DenoisedFile, tile: int | None) -> list[str]:
+    adaptation = opened.weights.provenance.get(FOLDER_ADAPTATION, {})
+    guarded = [] if adaptation.get("adapted", True) else [GUARDED]
+    return [*guarded, *made.notes, *([_SMALLER] if tile else [])]
+
+
+def _level(image: ArrayLike, opened: Opened) -> float | None:
+    """Return the noise of source or result, with as many digits as mean something."""
+    level = noise_level(image, opened.layout)
+    return None if level is None else float(f"{level:.4g}")
+
+
+def _with_second_try(
+    opened: Opened, staged: Path
+) -> Job[DenoisingSnapshot, tuple[DenoisedFile, int | None]]:
+    """Denoise a file; where the device fails, once more in the smallest tiles."""
+    for tile in (None, SMALLEST):
+        try:
+            made = yield from denoise_file(opened, staged, tile=tile)
+            return made, tile
+        except Exception as error:
+            if tile is not None or not is_device_failure(error):
+                raise
+        free_memory()
+    raise AssertionError("the second try returns or raises")
+
+
+def _failed(outcome: Outcome, error: Exception, item: Item, staged: Path) -> Outcome:
+    """Return the row of a file that has failed, with one sentence on why."""
+    if isinstance(error, EngineError):
+        # A person knows the output, not where it waits to be put there.
+        return failed(outcome, str(error).replace(str(staged), str(item.output)))
+    if isinstance(error, OSError):
+        why = (error.strerror or str(error)).lower()
+        return failed(outcome, f"{error.filename} cannot be read or written: {why}")
+    logger.error("%s has failed", item.name, exc_info=error)
+    sentence = f"something unforeseen went wrong ({type(error).__name__}: {error})"
+    lines = "".join(traceback.format_exception(error))
+    return dataclasses.replace(failed(outcome, sentence), traceback=lines)
