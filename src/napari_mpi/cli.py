@@ -1,26 +1,23 @@
-"""The command line: denoise a file, pre-train and manage weights, make a sample."""
+"""The command line: denoise files, pre-train and manage weights, make a sample."""
 
 import argparse
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_mpi import __version__
+from napari_mpi.cli_batch import add_batch
 from napari_mpi.cli_pretrain import add_pretrain
-from napari_mpi.cli_settings import add_settings, say, say_nothing
-from napari_mpi.engine.config import FillingConfig
+from napari_mpi.cli_settings import add_method, method_of, say, say_nothing
 from napari_mpi.engine.errors import ConfigError, EngineError, ImageFileError
-from napari_mpi.engine.presets import DEFAULT_PRESET, GUARDED, PRESETS, UNMERGED, preset
 from napari_mpi.engine.registry import (
     DEFAULT_WEIGHTS,
     PUBLISHED,
     RANDOM_START,
     SHIPPED,
     data_folder,
-    suggested_preset,
     weights_names,
 )
 
@@ -63,65 +60,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _denoise(options: argparse.Namespace) -> None:
-    name = options.preset or suggested_preset(options.weights)
-    config = preset(name, **_changes(options))
+    method = method_of(options)
     _require_other_file(options.output, options.input, options.reference)
     # torch takes seconds to import: wrong usage is told before.
-    from napari_mpi.engine import denoising, image_io
-    from napari_mpi.engine.axes import ImageAxes
-    from napari_mpi.engine.device import (
-        describe_device,
-        notices,
-        resolve_device,
-    )
-    from napari_mpi.engine.sampling import require_finite
-    from napari_mpi.engine.weights import load_weights
+    from napari_mpi.engine import image_io
+    from napari_mpi.engine.device import describe_device, notices
+    from napari_mpi.engine.file_denoising import denoise_file, open_file
 
     image_io.require_writable(options.output)
-    image = image_io.read_image(options.input, lazy=True)
-    axes = image.axes if options.axes is None else options.axes.upper()
-    layout = ImageAxes(axes, image.array.shape)
-    image_io.require_writable(
-        options.output, image_io.ImageFile(image.array, axes, image.metadata)
-    )
-    require_finite(image.array, layout)
+    opened = open_file(options.input, options.output, method)
+    image, layout = opened.image, opened.layout
     reference = _reference(options.reference, image, layout)
-    device = resolve_device(options.device)
-    weights = load_weights(options.weights, seed=config.seed, colour=layout.is_colour)
-    config = denoising.effective_config(config, layout, weights, device)
     tell = say_nothing if options.quiet else say
     tell(
         f"image    {options.input}, {image.array.dtype} {image.array.shape}, axes"
-        f" {axes}"
+        f" {image.axes}"
     )
     if image.series > 1:
         tell(f"note     the file has {image.series} series: only the first is denoised")
-    tell(f"device   {describe_device(device)}")
-    _say_notices(tell, weights, notices(options.device, device))
-    state = denoising.DenoisingState()
-    job = denoising.denoise(
-        image.array,
-        axes,
-        weights=weights,
-        config=config,
-        device=device,
-        state=state,
-        scratch=options.output.resolve().parent,
-    )
-    result = _with_progress(job, tell, quiet=options.quiet)
-    if config.learning_rate and not state.adapted:
-        tell(f"note     {GUARDED}")
-    elif config.merge and not state.merged:
-        tell(f"note     {UNMERGED}")
-    made = denoising.provenance(config, weights, device, axes, state)
-    image_io.write_image(
-        options.output,
-        image_io.ImageFile(result, axes, image.metadata),
-        provenance=made,
-    )
+    tell(f"device   {describe_device(opened.device)}")
+    _say_notices(tell, opened.weights, notices(options.device, opened.device))
+    job = denoise_file(opened, options.output)
+    made = _with_progress(job, tell, quiet=options.quiet)
+    for note in made.notes:
+        tell(f"note     {note}")
     tell(f"written  {options.output}")
     if reference is not None:
-        _report_quality(image.array, result, reference, layout)
+        _report_quality(image.array, made.result, reference, layout)
 
 
 def _list_weights(options: argparse.Namespace) -> None:
@@ -165,11 +130,6 @@ def _sample(options: argparse.Namespace) -> None:
     for path, array in ((options.output, sample.noisy), (clean, sample.clean)):
         image_io.write_image(path, image_io.ImageFile(array, sample.axes))
         print(path)
-
-
-def _changes(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings that were given on the command line; others are None."""
-    return {field.name: getattr(options, field.name) for field in fields(FillingConfig)}
 
 
 def _require_other_file(output: Path, *inputs: Path | None) -> None:
@@ -259,6 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_denoise(commands)
+    add_batch(commands)
     add_pretrain(commands)
     _add_weights(commands)
     _add_sample(commands)
@@ -288,36 +249,10 @@ def _add_denoise(commands: Any) -> None:
         " one of that name is replaced; or, for DICOM, a new folder",
     )  # fmt: skip
     parser.add_argument(
-        "--weights", metavar="NAME|PATH", default=DEFAULT_WEIGHTS,
-        help=f"where to start from, see 'weights list' (default: {DEFAULT_WEIGHTS})",
-    )  # fmt: skip
-    parser.add_argument(
-        "--preset", choices=tuple(PRESETS), default=None, metavar="PRESET",
-        help=f"noise and effort: {', '.join(PRESETS)} (default: what the weights are"
-        f" meant for; for those that ship {DEFAULT_PRESET})",
-    )  # fmt: skip
-    parser.add_argument(
-        "--axes",
-        help="one letter per dimension, such as ZYX (default: as the file says)",
-    )
-    parser.add_argument(
-        "--device",
-        default="auto",
-        help="auto, cpu, cuda, cuda:1 or mps (default: auto)",
-    )
-    parser.add_argument(
-        "--reference",
-        metavar="CLEAN",
-        type=Path,
+        "--reference", metavar="CLEAN", type=Path,
         help="a clean image: PSNR and SSIM are printed",
-    )
-    parser.add_argument(
-        "-q", "--quiet", action="store_true", help="print no progress and no notes"
-    )
-    add_settings(
-        parser.add_argument_group("settings of the preset that can be changed"),
-        fields(FillingConfig),
-    )
+    )  # fmt: skip
+    add_method(parser)
     parser.set_defaults(command=_denoise)
 
 

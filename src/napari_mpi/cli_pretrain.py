@@ -1,15 +1,12 @@
 """The command ``napari-mpi pretrain``: weights of one's own from a folder of images."""
 
 import argparse
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_mpi.cli_settings import add_settings, say, say_nothing
+from napari_mpi.cli_settings import add_settings, say, say_nothing, stopping
 from napari_mpi.engine.config import NetworkConfig
 from napari_mpi.engine.errors import ConfigError, DivergenceError
 from napari_mpi.engine.recipes import (
@@ -232,7 +229,7 @@ def _with_progress(job: Any, state: "PretrainingState", *, quiet: bool) -> Any:
     )
     iterations, done = state.config.iterations, state.step
     with (
-        _stopping() as stop,
+        stopping() as stop,
         tqdm(total=iterations, initial=done, bar_format=layout, disable=quiet) as bar,
     ):
 
@@ -251,21 +248,3 @@ def _with_progress(job: Any, state: "PretrainingState", *, quiet: bool) -> Any:
             bar.update(snapshot.iteration - bar.n)
 
         return run(job, show)
-
-
-@contextmanager
-def _stopping() -> Iterator[list[int]]:
-    """Collect the signals that ask to stop; a second one stops at once."""
-    asked: list[int] = []
-
-    def note(number: int, _frame: object) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,10 +1,59 @@
-"""Command-line options made of the engine's settings, one per field."""
+"""Command-line options that commands share, and what they tell a person."""
 
 import argparse
+import signal
 import sys
-from collections.abc import Iterable
-from dataclasses import Field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import Field, fields
 from typing import Any, Literal, get_args, get_origin
+
+from napari_mpi.engine.config import FillingConfig
+from napari_mpi.engine.method import Method
+from napari_mpi.engine.presets import DEFAULT_PRESET, PRESETS, preset
+from napari_mpi.engine.registry import DEFAULT_WEIGHTS, suggested_preset
+
+
+def add_method(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how to denoise."""
+    parser.add_argument(
+        "--weights", metavar="NAME|PATH", default=DEFAULT_WEIGHTS,
+        help=f"where to start from, see 'weights list' (default: {DEFAULT_WEIGHTS})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--preset", choices=tuple(PRESETS), default=None, metavar="PRESET",
+        help=f"noise and effort: {', '.join(PRESETS)} (default: what the weights are"
+        f" meant for; for those that ship {DEFAULT_PRESET})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--axes",
+        help="one letter per dimension, such as ZYX (default: as the file says)",
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="auto, cpu, cuda, cuda:1 or mps (default: auto)",
+    )
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="print no progress and no notes"
+    )
+    add_settings(
+        parser.add_argument_group("settings of the preset that can be changed"),
+        fields(FillingConfig),
+    )
+
+
+def method_of(options: argparse.Namespace) -> Method:
+    """Return what the options of `add_method` say.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is outside its range.
+    """
+    changes = {f.name: getattr(options, f.name) for f in fields(FillingConfig)}
+    config = preset(options.preset or suggested_preset(options.weights), **changes)
+    return Method(config, options.weights, options.device, options.axes)
 
 
 def add_settings(group: Any, fields: Iterable["Field[Any]"]) -> None:
@@ -36,3 +85,21 @@ def say(line: str) -> None:
 
 def say_nothing(line: str) -> None:
     """Stand in for `say` where nothing is to be told."""
+
+
+@contextmanager
+def stopping() -> Iterator[list[int]]:
+    """Collect the signals that ask to stop; a second one stops at once."""
+    asked: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
