@@ -76,8 +76,6 @@ def _denoise(options: argparse.Namespace) -> None:
         f"image    {options.input}, {image.array.dtype} {image.array.shape}, axes"
         f" {image.axes}"
     )
-    if image.series > 1:
-        tell(f"note     the file has {image.series} series: only the first is denoised")
     tell(f"device   {describe_device(opened.device)}")
     _say_notices(tell, opened.weights, notices(options.device, opened.device))
     job = denoise_file(opened, options.output)

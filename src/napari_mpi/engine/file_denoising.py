@@ -169,10 +169,16 @@ def denoise_file(
         made["tile"] = tile
     written = ImageFile(result, image.axes, image.metadata)
     write_image(output, written, provenance=made)
-    return DenoisedFile(result, made, _notes(config, state))
+    return DenoisedFile(result, made, _notes(opened, state))
 
 
-def _notes(config: FillingConfig, state: DenoisingState) -> tuple[str, ...]:
+def _notes(opened: Opened, state: DenoisingState) -> tuple[str, ...]:
+    config, count = opened.config, opened.image.series
+    notes = []
+    if count > 1:
+        notes.append(f"the file has {count} series: only the first is denoised")
     if config.learning_rate and not state.adapted:
-        return (GUARDED,)
-    return (UNMERGED,) if config.merge and not state.merged else ()
+        notes.append(GUARDED)
+    elif config.merge and not state.merged:
+        notes.append(UNMERGED)
+    return tuple(notes)

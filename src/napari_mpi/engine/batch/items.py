@@ -24,8 +24,9 @@ SUFFIX = "-denoised"
 """What a result's name has besides its source's."""
 
 _WRITTEN_AS_READ = TIFF_SUFFIXES + ZARR_SUFFIXES + NIFTI_SUFFIXES
+_ENDINGS = (*_WRITTEN_AS_READ, ".ome.tif", ".ome.tiff", ".ome.zarr")
 _UNKNOWN = "it is no image of a kind that is read"
-_LOOP = "the link leads back to a folder that is searched already"
+_LOOP = "a link leads here to a folder that is searched already, by another name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ class Folders:
     suffix: str = SUFFIX
 
     def __post_init__(self) -> None:
-        if self.source.resolve() == self.output.resolve():
+        if self.source.resolve() == self.output.resolve() or _is_same(
+            self.source, self.output
+        ):
             raise ConfigError(
                 f"the output folder {self.output} is the input itself: choose another,"
                 " such as a folder in it"
@@ -130,7 +133,9 @@ def discover(folders: Folders) -> list[Item]:
         raise ImageFileError(f"the input {source} is {what}: give a folder of images")
     found: dict[str, Item] = {}
     for item in _walk(folders, source, {_identity(source)}):
-        found.setdefault(item.name, item)  # the slices of a series are one item
+        if item.name in found:  # the slices of a series are one item
+            item = replace(item, size=item.size + found[item.name].size)
+        found[item.name] = item
     if not found:
         deeper = "" if folders.recursive else ", or look into its folders too"
         raise ImageFileError(
@@ -180,7 +185,7 @@ def _walk_into(
 
 
 def _classified(folders: Folders, path: Path) -> Item:
-    """Return the item that a matching file stands for."""
+    """Return the item that a matching file stands for: a slice for its series."""
     try:
         size = _size(path)
     except OSError as error:
@@ -188,7 +193,7 @@ def _classified(folders: Folders, path: Path) -> Item:
     if path.name.lower().endswith(_WRITTEN_AS_READ + PICTURE_SUFFIXES):
         return replace(_item(folders, path), size=size)
     if path.name.lower().endswith(DICOM_SUFFIXES) or looks_like_dicom(path):
-        return replace(_item(folders, path.parent), size=_size(path.parent))
+        return replace(_item(folders, path.parent), size=size)
     return _item(folders, path, Status.SKIPPED, _UNKNOWN)
 
 
@@ -204,7 +209,7 @@ def _item(
 def _output_name(path: Path, suffix: str) -> str:
     """Return a result's name: of the source's format, pictures as TIFF."""
     name = path.name or path.resolve().name
-    kept = [end for end in _WRITTEN_AS_READ if name.lower().endswith(end)]
+    kept = [end for end in _ENDINGS if name.lower().endswith(end)]
     if kept:
         end = max(kept, key=len)
         return f"{name[: -len(end)]}{suffix}{name[-len(end) :]}"

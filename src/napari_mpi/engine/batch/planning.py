@@ -18,6 +18,7 @@ _IN_THE_WAY = (
     "the output {name!r} is there already and not ours, or changed since it was made:"
     " move it, or let it be overwritten"
 )
+_ITSELF = "its result would replace the file itself: choose another output or suffix"
 
 Plan = list[tuple[Item, Outcome]]
 """Every file, and what is known of it before the work."""
@@ -81,6 +82,8 @@ def planned(item: Item, request: BatchRequest, starts: Starts) -> Outcome:
         return outcome
     records = Records(request.folders.output)
     record = records.read(item)
+    if item.output.exists() and item.output.samefile(item.source):
+        return failed(outcome, _ITSELF)
     if request.retry_failed and not record.failure:
         known = "done before" if record.made_from else "not tried before"
         return remembered(outcome, record, f"it has not failed, but was {known}")

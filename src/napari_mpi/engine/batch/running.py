@@ -6,8 +6,8 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import Any
 
-from napari_mpi.engine.batch.outcomes import BatchSnapshot, BatchState
-from napari_mpi.engine.batch.planning import plan_batch
+from napari_mpi.engine.batch.outcomes import BatchSnapshot, BatchState, Status
+from napari_mpi.engine.batch.planning import Plan, plan_batch
 from napari_mpi.engine.batch.records import ClaimedElsewhere, Records
 from napari_mpi.engine.batch.reports import write_report
 from napari_mpi.engine.batch.request import BatchRequest
@@ -15,6 +15,7 @@ from napari_mpi.engine.batch.sharing import share_adaptations
 from napari_mpi.engine.batch.starts import Starts
 from napari_mpi.engine.batch.tally import Tally
 from napari_mpi.engine.batch.working import denoise_item
+from napari_mpi.engine.device import resolve_device
 from napari_mpi.engine.jobs import Job, Stopwatch, timed
 
 _REPORT_INTERVAL = 60.0  # seconds between two reports while the work goes on
@@ -70,9 +71,11 @@ def run_batch(
 def _run(
     request: BatchRequest, state: BatchState, scheduler: str | None, watch: Stopwatch
 ) -> Job[BatchSnapshot, BatchState]:
+    if scheduler is None:
+        resolve_device(request.method.device)  # told once, and not for every file
     starts = Starts(request)
     plan = yield from plan_batch(request, starts)
-    Records(request.folders.output).make()
+    _note_failures(plan, request)
     tally = Tally(plan, state, watch)
     try:
         yield tally.everything()
@@ -89,6 +92,15 @@ def _run(
         tally.close()
         write_report(request, state.outcomes)
     return state
+
+
+def _note_failures(plan: Plan, request: BatchRequest) -> None:
+    """Make the output folder, and note there what has failed so far, to be retried."""
+    records = Records(request.folders.output)
+    records.make()
+    for item, outcome in plan:
+        if outcome.status is Status.FAILED:
+            records.note_failure(item, outcome.message)
 
 
 def _spread(scheduler: str, tally: Tally, request: BatchRequest) -> Steps:

@@ -30,6 +30,8 @@ class Starts:
     ------
     ConfigError
         If one adaptation is to be shared, and the settings don't allow it.
+    WeightsError
+        If the weights cannot be loaded.
     """
 
     def __init__(self, request: BatchRequest) -> None:
@@ -42,6 +44,7 @@ class Starts:
                 " by itself"
             )
         self._load = functools.cache(load_weights)
+        self._load(request.method.weights, seed=config.seed, colour=False)
 
     @property
     def method(self) -> Method:

@@ -36,7 +36,7 @@ class Tally:
         state.outcomes = [outcome for _, outcome in plan]
         self._watch, self._begun = watch, 0.0
         self._work = {n: max(1, self.items[n].size) for n in self.waiting()}
-        self._done_work = 0.0
+        self._done_work, self._left = 0, sum(self._work.values())
         counted = (Status.DONE, Status.SKIPPED, Status.FAILED)
         self._counts = {status: state.count(status) for status in counted}
 
@@ -66,6 +66,7 @@ class Tally:
         if outcome.status in self._counts:
             self._counts[outcome.status] += 1
         work = self._work.pop(number, 0)
+        self._left -= work
         if outcome.status is not Status.SKIPPED:
             self._done_work += work
         return self._change(number, outcome)
@@ -103,7 +104,7 @@ class Tally:
         return BatchSnapshot(**fields, totals=self._totals(self._done_work + here))
 
     def _totals(self, done: float) -> Totals:
-        left = sum(self._work.values()) + self._done_work - done
+        left = self._left + self._done_work - done
         spent = self._watch.seconds - self._begun
         return Totals(
             files=len(self.items),

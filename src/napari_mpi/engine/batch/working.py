@@ -168,7 +168,9 @@ def _failed(outcome: Outcome, error: Exception, item: Item, staged: Path) -> Out
         return failed(outcome, str(error).replace(str(staged), str(item.output)))
     if isinstance(error, OSError):
         why = (error.strerror or str(error)).lower()
-        return failed(outcome, f"{error.filename} cannot be read or written: {why}")
+        return failed(
+            outcome, f"{error.filename or item.source} cannot be read or written: {why}"
+        )
     logger.error("%s has failed", item.name, exc_info=error)
     sentence = f"something unforeseen went wrong ({type(error).__name__}: {error})"
     lines = "".join(traceback.format_exception(error))

@@ -1,0 +1,110 @@
+"""A batch on a dask cluster of processes on this machine."""
+
+import dataclasses
+import os
+import signal
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_mpi.engine import jobs
+from napari_mpi.engine.batch.items import Folders
+from napari_mpi.engine.batch.outcomes import BatchState, Status
+from napari_mpi.engine.batch.request import BatchRequest
+from napari_mpi.engine.batch.running import run_batch
+from napari_mpi.engine.errors import ConfigError
+from napari_mpi.engine.method import Method
+from napari_mpi.engine.presets import preset
+from napari_mpi.engine.weights import save_weights
+
+distributed = pytest.importorskip("distributed", reason="the extra is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+FILES = 12
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Return a cluster of three processes."""
+    with distributed.LocalCluster(
+        n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def request_(tmp_path, rng, small_weights):
+    """Return what is asked for: twelve images, one of them broken."""
+    source = tmp_path / "images"
+    source.mkdir()
+    for number in range(FILES):
+        noisy = rng.normal(1000, 100, (24, 28)).astype(np.uint16)
+        tifffile.imwrite(source / f"cell {number}.tif", noisy)
+    (source / "broken.tif").write_bytes(b"no TIFF")
+    weights = tmp_path / "small.safetensors"
+    save_weights(small_weights, weights)
+    method = Method(preset("blind-fast", iterations=20), str(weights), "cpu")
+    return BatchRequest(Folders(source, tmp_path / "results"), method)
+
+
+def results(folder):
+    return {path.name: tifffile.imread(path) for path in folder.glob("*.tif")}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill of POSIX")
+@pytest.mark.timeout(240)
+def test_a_lost_worker_s_files_are_done_again(cluster, request_):
+    killed = []
+
+    def kill_one(snapshot):
+        if snapshot.totals.done and not killed:
+            killed.append(next(iter(cluster.workers.values())).pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    job = run_batch(request_, scheduler=cluster.scheduler_address)
+    outcomes = {o.file: o for o in jobs.run(job, kill_one).outcomes}
+    assert killed
+    assert outcomes.pop("broken.tif").status is Status.FAILED
+    assert {outcome.status for outcome in outcomes.values()} == {Status.DONE}
+    assert len(outcomes) == FILES
+    spread = results(request_.folders.output)
+    # On one thread, as the workers are and these tests: the same to the bit.
+    alone = request_.folders.output.with_name("alone")
+    folders = dataclasses.replace(request_.folders, output=alone)
+    jobs.run(run_batch(dataclasses.replace(request_, folders=folders)))
+    assert spread.keys() == results(alone).keys()
+    for name, image in results(alone).items():
+        np.testing.assert_array_equal(spread[name], image)
+    again = jobs.run(run_batch(request_, scheduler=cluster.scheduler_address))
+    assert again.count(Status.SKIPPED) == FILES
+
+
+@pytest.mark.timeout(240)
+def test_cancelling_a_spread_batch_leaves_nothing_half_done(cluster, request_):
+    state = BatchState()
+    job = run_batch(request_, state=state, scheduler=cluster.scheduler_address)
+    for snapshot in job:
+        if snapshot.totals.done:
+            break
+    job.close()
+    done = [outcome for outcome in state.outcomes if outcome.status is Status.DONE]
+    assert 0 < len(done) < FILES
+    assert state.count(Status.NOT_REACHED) > 0
+    output = request_.folders.output
+    assert {path.name for path in output.glob("*.tif")} == {o.output for o in done}
+    assert not list(output.rglob("*.work"))
+    assert (output / "napari-mpi-report.csv").is_file()
+
+
+def test_a_scheduler_that_is_not_there_is_told(request_, monkeypatch):
+    monkeypatch.setattr("napari_mpi.engine.batch.cluster._CONNECT", "1s")
+    with pytest.raises(ConfigError, match="there is no scheduler at tcp"):
+        jobs.run(run_batch(request_, scheduler="tcp://127.0.0.1:9"))
+
+
+def test_a_missing_package_is_told(request_, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ConfigError, match=r"napari-mpi\[distributed\]"):
+        jobs.run(run_batch(request_, scheduler="tcp://127.0.0.1:9"))
