@@ -37,7 +37,7 @@ def make_widget(viewer, small_file, qtbot):
     def make(on=viewer, *, iterations=6):
         widget = DenoiseWidget(on)
         on.window.add_dock_widget(widget, name="Denoise")
-        widget.form.add_weights_file(str(small_file))
+        widget.form.method.add_weights_file(str(small_file))
         widget.form.settings["iterations"].value = iterations
         return widget
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from napari_mpi import cli
+from napari_mpi.engine.method import Method
 from napari_mpi.engine.presets import PRESETS, preset
 from napari_mpi.widgets._forms import (
     SettingsForm,
@@ -43,14 +44,8 @@ def test_the_copied_command_means_the_same_to_the_command_line(
     name, changes, monkeypatch
 ):
     config = preset(name, **changes)
-    command = command_line(
-        "/data/my cells.tif",
-        preset_name=name,
-        config=config,
-        weights="mpi-pixelwise-30",
-        device="cpu",
-        axes="ZYX",
-    )
+    method = Method(config, "mpi-pixelwise-30", "cpu", "ZYX")
+    command = command_line("/data/my cells.tif", name, method)
     program, *words = shlex.split(command)
     seen = []
     monkeypatch.setattr(cli, "_denoise", seen.append)

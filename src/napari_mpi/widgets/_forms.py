@@ -10,6 +10,7 @@ from magicgui.widgets.bases import ValueWidget
 from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
 from napari_mpi.engine.config import FillingConfig, NetworkConfig
+from napari_mpi.engine.method import Method
 from napari_mpi.engine.presets import PRESETS, Effort, Noise, preset
 from napari_mpi.engine.recipes import PretrainingConfig
 
@@ -121,16 +122,8 @@ class SettingsForm(Form, Generic[C]):
         return changed
 
 
-def command_line(
-    source: str | None,
-    *,
-    preset_name: str,
-    config: FillingConfig,
-    weights: str,
-    device: str,
-    axes: str | None,
-) -> str:
-    """Return the command that does what the form says, for a shell.
+def command_line(source: str | None, preset_name: str, method: Method) -> str:
+    """Return the command that does what the Denoise form says, for a shell.
 
     Parameters
     ----------
@@ -138,23 +131,33 @@ def command_line(
         Path of the source's file; 'IN.tif' stands for one that is not known.
     preset_name : str
         The preset that the form started from; only what differs is spelled out.
-    config : FillingConfig
-        The form's settings.
-    weights, device : str
-        As the form has them.
-    axes : str, optional
-        The layer's, where it names them; a file knows its own better than a guess.
+    method : Method
+        As the form has it.
     """
     path = Path(source or "IN.tif")
     output = path.with_name(f"{path.stem}-denoised.tif")
     words = ["napari-mpi", "denoise", str(path), "-o", str(output)]
-    words += ["--axes", axes] if axes else []
-    words += ["--preset", preset_name, "--weights", weights, "--device", device]
+    return shlex.join([*words, *method_words(preset_name, method)])
+
+
+def method_words(preset_name: str, method: Method) -> list[str]:
+    """Return the words of a command that say how to denoise.
+
+    Parameters
+    ----------
+    preset_name : str
+        The preset that the form started from; only what differs is spelled out.
+    method : Method
+        As the form has it.
+    """
+    words = ["--axes", method.axes] if method.axes else []
+    words += ["--preset", preset_name]
+    words += ["--weights", method.weights, "--device", method.device]
     usual = dataclasses.asdict(preset(preset_name))
-    for name, value in dataclasses.asdict(config).items():
+    for name, value in dataclasses.asdict(method.config).items():
         if value != usual[name]:
             words += _option(name, value)
-    return shlex.join(words)
+    return words
 
 
 def _option(name: str, value: object) -> list[str]:
