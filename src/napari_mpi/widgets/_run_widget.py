@@ -13,6 +13,8 @@ class RunWidget(QWidget):
     """A dock that has one run at a time."""
 
     run: Any = None
+    when_left = Ending.STOPPED
+    """How the run is asked to end when the dock goes."""
 
     def _is_active(self) -> bool:
         return self.run is not None and self.run.ending is Ending.NOT_YET
@@ -24,10 +26,10 @@ class RunWidget(QWidget):
         return bool(super().event(event))
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """End the run when the widget is closed; what was reached stays."""
+        """End the run when the widget is closed."""
         self._leave()
         super().closeEvent(event)
 
     def _leave(self) -> None:
         if self._is_active():
-            self.run.ask(Ending.STOPPED)
+            self.run.ask(self.when_left)

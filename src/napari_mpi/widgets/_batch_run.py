@@ -1,0 +1,201 @@
+"""One run of the Batch widget: its worker, what became of the files, how it ended."""
+
+import time
+from collections.abc import Callable
+
+from napari.utils import progress
+from napari.utils.notifications import show_warning
+
+from napari_mpi.engine.batch.outcomes import (
+    BatchSnapshot,
+    BatchState,
+    Outcome,
+    Status,
+    Totals,
+)
+from napari_mpi.engine.batch.request import BatchRequest
+from napari_mpi.engine.errors import EngineError
+from napari_mpi.engine.jobs import Job
+from napari_mpi.widgets._batch_rows import in_minutes
+from napari_mpi.widgets._endings import Ending
+from napari_mpi.widgets._workers import JobWorker, start_job
+
+REPORT = "napari-mpi-report.csv"
+"""What the report in the output folder is called."""
+
+_STEPS = 1000  # of the progress bar
+_ENDS = {
+    Ending.COMPLETE: "complete",
+    Ending.STOPPED: "stopped",
+    Ending.CANCELLED: "cancelled",
+    Ending.FAILED: "failed",
+}
+
+
+def batch_job(request: BatchRequest, state: BatchState) -> Job[BatchSnapshot, None]:
+    """Run the engine's job; torch, which it needs, loads on the worker's thread."""
+    from napari_mpi.engine.batch.running import run_batch
+
+    yield from run_batch(request, state=state)
+
+
+class BatchRun:
+    """Everything that belongs to one run, on the main thread.
+
+    Parameters
+    ----------
+    request : BatchRequest
+        What was asked for.
+    """
+
+    def __init__(self, request: BatchRequest) -> None:
+        self.request = request
+        self.ending = self.asked = Ending.NOT_YET
+        self.is_paused = False
+        self.newest: BatchSnapshot | None = None
+        self._state = BatchState()
+        self._changed: dict[int, Outcome] = {}
+        self._worker: JobWorker | None = None
+        self._bar: progress | None = None
+        self._started = self._paused_at = 0.0
+        self._seconds = 0.0
+
+    # -- what it does ------------------------------------------------------------
+
+    def start(
+        self,
+        yielded: Callable[[BatchSnapshot], None],
+        ended: Callable[[EngineError | None], None],
+    ) -> None:
+        """Start the worker; what it tells is heard on the main thread."""
+        self._started = time.monotonic()
+        name = self.request.folders.source.name
+        self._bar = progress(total=0, desc=f"denoising folder {name}")
+        self._worker = start_job(
+            batch_job,
+            self.request,
+            self._state,
+            yielded=yielded,
+            warned=show_warning,
+            ended=ended,
+        )
+
+    def toggle_pause(self) -> None:
+        """Pause at the next snapshot, or go on."""
+        if self._worker is not None:
+            self.is_paused = not self.is_paused
+            self._worker.hold(self.is_paused)
+            self._stop_the_clock()
+
+    def ask(self, ending: Ending) -> None:
+        """Ask the run to end: STOPPED after the file at work, CANCELLED at once.
+
+        It can still be cancelled while it is about to stop.
+        """
+        if self._worker is None or self.asked in (ending, Ending.CANCELLED):
+            return
+        self.asked = ending
+        if self.is_paused:
+            self.toggle_pause()
+        if ending is Ending.CANCELLED:
+            self._worker.quit()
+        else:
+            self._state.stop_after_file = True
+
+    def take(self, snapshot: BatchSnapshot) -> None:
+        """Keep what the job told; it is shown when somebody asks for it."""
+        self.newest = snapshot
+        self._changed.update(snapshot.changed)
+
+    def take_changed(self) -> dict[int, Outcome]:
+        """Return what became of files since the last call; move the progress bar."""
+        changed, self._changed = self._changed, {}
+        if self._bar is not None and self.newest is not None and self.totals.files:
+            if not self._bar.total:
+                self._bar.reset(total=_STEPS)
+            self._bar.update(round(self.totals.fraction * _STEPS) - self._bar.n)
+        return changed
+
+    def finish(self, error: EngineError | None) -> None:
+        """Put away the worker; from now on nothing changes any more."""
+        if self.is_paused:
+            self.toggle_pause()
+        self._seconds = time.monotonic() - self._started
+        if self._bar is not None:
+            self._bar.close()
+        self.ending = self._how_it_ended(error)
+        self._changed = dict(enumerate(self._state.outcomes))
+        self._worker = self._bar = None
+
+    # -- how it stands -----------------------------------------------------------
+
+    @property
+    def totals(self) -> Totals:
+        """How many files have ended how, and how far it is."""
+        return Totals() if self.newest is None else self.newest.totals
+
+    @property
+    def has_failed_files(self) -> bool:
+        """Whether there is anything to retry, once it has ended."""
+        over = self.ending is not Ending.NOT_YET
+        return over and self._state.count(Status.FAILED) > 0
+
+    def describe(self) -> str:
+        """Return how far it has come, or how it ended, for the status line."""
+        if self.ending is not Ending.NOT_YET:
+            return self._described_end()
+        if self.newest is None:
+            return "preparing…"
+        if not self.totals.files:
+            return self.newest.stage
+        parts = [str(self.totals), self._described_pace()]
+        number = self.newest.number
+        if number is not None:
+            parts.append(f"{self._state.outcomes[number].file}: {self.newest.stage}")
+        return " · ".join(part for part in parts if part)
+
+    # -- its parts ---------------------------------------------------------------
+
+    def _how_it_ended(self, error: EngineError | None) -> Ending:
+        assert self._worker is not None
+        if error is not None:
+            return Ending.FAILED
+        if self._worker.abort_requested:  # if not asked for, then by napari's end
+            return Ending.CANCELLED
+        left = self._state.count(Status.NOT_REACHED)
+        return Ending.STOPPED if left else Ending.COMPLETE
+
+    def _described_pace(self) -> str:
+        if self.asked is not Ending.NOT_YET:
+            stops = self.asked is Ending.STOPPED
+            return "stopping after this file…" if stops else "cancelling…"
+        if self.is_paused:
+            return "paused"
+        left = self.totals.seconds_left
+        return "" if left is None else f"{progress.format_interval(left)} left"
+
+    def _described_end(self) -> str:
+        parts = [_ENDS[self.ending]]
+        if self._state.outcomes:
+            counts = {
+                status: self._state.count(status)
+                for status in Status
+                if status.is_settled
+            }
+            told = [f"{count} {status.value}" for status, count in counts.items()]
+            parts[0] += f" after {in_minutes(self._seconds)}: {', '.join(told)}"
+        report = self.request.folders.output / REPORT
+        if report.is_file():
+            parts.append(f"report: {report}")
+        return " · ".join(parts)
+
+    def _stop_the_clock(self) -> None:
+        """Leave pauses out of the pace and of the time that is told at the end."""
+        if self.is_paused:
+            self._paused_at = time.monotonic()
+            return
+        pause = time.monotonic() - self._paused_at
+        self._started += pause
+        if self._bar is not None:
+            self._bar.start_t += pause
+            self._bar.last_print_t += pause
