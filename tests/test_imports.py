@@ -53,10 +53,12 @@ def test_what_must_be_quick_loads_no_torch(code):
     assert done.returncode == 0, done.stderr
 
 
-def test_opening_the_widget_module_loads_no_torch():
+@pytest.mark.parametrize("name", ["denoise", "pretrain", "batch"])
+def test_opening_the_widget_module_loads_no_torch(name):
     pytest.importorskip("napari")
-    code = "import napari_mpi.widgets.denoise, sys; assert 'torch' not in sys.modules"
-    done = run_python(code)
+    done = run_python(
+        f"import napari_mpi.widgets.{name}, sys; assert 'torch' not in sys.modules"
+    )
     assert done.returncode == 0, done.stderr
 
 

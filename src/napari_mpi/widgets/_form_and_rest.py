@@ -56,7 +56,8 @@ class _Scrolling(QScrollArea):
 
     def measure(self) -> None:
         """Take the form's height as that with a closed fold."""
-        self.closed_height = self.widget().sizeHint().height()
+        edges = self.height() - self.viewport().height()  # a theme's
+        self.closed_height = self.widget().sizeHint().height() + edges
 
     def sizeHint(self) -> QSize:
         """Return the size that shows the form whole while its fold is closed."""

@@ -13,6 +13,7 @@ from napari_mpi.engine.batch.outcomes import Outcome, Status
 from napari_mpi.engine.errors import ImageFileError
 from napari_mpi.engine.image_io import read_image
 from napari_mpi.engine.image_metadata import ImageFile
+from napari_mpi.widgets._view import grid
 
 _DARKEST, _BRIGHTEST = 0.1, 99.9  # percentiles that look black and white
 _WITH_RESULT = (Status.DONE, Status.SKIPPED)
@@ -92,8 +93,8 @@ class SideBySide:
                                                 first.extent.world)  # fmt: skip
         for layer in before:
             self._viewer.layers.remove(layer)
-        if len(self._shown) > 1 and not self._viewer.grid.enabled:
-            self._viewer.grid.enabled = True
+        if len(self._shown) > 1 and not grid(self._viewer).enabled:
+            grid(self._viewer).enabled = True
             alike = False
         if not alike:
             self._viewer.reset_view()

@@ -40,6 +40,12 @@ def camera(viewer: ViewerModel) -> Any:
     return viewer.camera if scene is None else scene.camera
 
 
+def grid(viewer: ViewerModel) -> Any:
+    """Return what decides on whether the layers are shown side by side."""
+    canvas = getattr(viewer, "canvas", None)  # before napari 0.9 there was none
+    return viewer.grid if canvas is None else canvas.grid
+
+
 def field_of_view(viewer: ViewerModel, layer: Image, axes: str) -> dict[str, slice]:
     """Return the rows Y and columns X of the layer that the canvas shows.
 
