@@ -160,7 +160,7 @@ def results(folder):
 
 
 def double_click(widget, row):
-    widget.table.doubleClicked.emit(widget.table.rows.index(row, 0))
+    widget.table.doubleClicked.emit(widget.table.shown.row_of(row))
 
 
 # -- what is chosen ------------------------------------------------------------------

@@ -44,11 +44,11 @@ def table(qtbot):
     table.resize(400, 300)
     table.show()
     table.rows.take(waiting(MANY))
-    return table
+    return table  # before Qt has laid out the rows
 
 
 def is_in_view(table, row):
-    place = table.visualRect(table.rows.index(row, 0))
+    place = table.visualRect(table.shown.row_of(row))
     return table.viewport().rect().contains(place)
 
 
@@ -118,10 +118,33 @@ def test_it_stays_where_a_person_has_chosen_a_row(table):
     table.selectRow(499)
     table.follow(900, 0.0)
     assert is_in_view(table, 499)
-    assert table.chosen_row == 499
+    assert table.chosen_file == 499
 
 
-def test_enter_opens_the_chosen_row(table, qtbot):
+def test_failed_files_are_found_among_many(table):
+    table.show_only_failed(True)
+    assert table.shown.rowCount() == 0
+    failed = Outcome("a.tif", "", Status.FAILED, "it holds no numbers")
+    table.rows.take({4000: failed, 9000: failed})
+    assert table.shown.rowCount() == 2
+    table.selectRow(1)
+    assert table.chosen_file == 9000
+    table.show_only_failed(False)
+    assert table.chosen_file == 9000
+    assert is_in_view(table, 9000)
+
+
+def test_after_a_look_at_the_failed_files_it_scrolls_along_again(table):
+    table.follow(500, 0.0)
+    table.show_only_failed(True)
+    table.follow(700, 0.0)
+    table.show_only_failed(False)
+    assert is_in_view(table, 700)
+    table.follow(900, 0.0)
+    assert is_in_view(table, 900)
+
+
+def test_enter_opens_the_chosen_file(table, qtbot):
     table.selectRow(2)
     with qtbot.waitSignal(table.opened) as opened:
         qtbot.keyClick(table, Qt.Key.Key_Return)

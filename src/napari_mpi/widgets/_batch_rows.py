@@ -4,7 +4,13 @@ import html
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from qtpy.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QObject,
+    QSortFilterProxyModel,
+    Qt,
+)
 from qtpy.QtWidgets import QApplication, QStyle
 
 from napari_mpi.engine.batch.outcomes import Outcome, Status
@@ -124,6 +130,41 @@ class BatchRows(QAbstractTableModel):
 
     def _tell(self, top: int, left: int, bottom: int, right: int) -> None:
         self.dataChanged.emit(self.index(top, left), self.index(bottom, right))
+
+
+class ShownRows(QSortFilterProxyModel):
+    """All rows, or those of the files that have failed.
+
+    Parameters
+    ----------
+    rows : BatchRows
+        What there is to show.
+    parent : QObject, optional
+        What it goes with.
+    """
+
+    def __init__(self, rows: BatchRows, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._rows, self._only_failed = rows, False
+        self.setSourceModel(rows)
+
+    def show_only_failed(self, only: bool) -> None:
+        """Leave out all other files, or show them again."""
+        self._only_failed = only
+        self.invalidateFilter()
+
+    def filterAcceptsRow(self, row: int, parent: QModelIndex) -> bool:
+        """Whether a file is shown."""
+        failed = self._rows.outcome(row).status is Status.FAILED
+        return failed or not self._only_failed
+
+    def number(self, shown: QModelIndex) -> int:
+        """Return the number of the file that a row shows."""
+        return int(self.mapToSource(shown).row())
+
+    def row_of(self, number: int) -> QModelIndex:
+        """Return where a file is shown; an invalid index if it is not."""
+        return self.mapFromSource(self._rows.index(number, FILE))
 
 
 def in_minutes(seconds: float) -> str:

@@ -13,8 +13,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_mpi.engine.batch.outcomes import Outcome
-from napari_mpi.widgets._batch_rows import FILE, MESSAGE, STATUS, TIME, BatchRows
+from napari_mpi.widgets._batch_rows import (
+    FILE,
+    MESSAGE,
+    STATUS,
+    TIME,
+    BatchRows,
+    ShownRows,
+)
 
 _ROWS_SHOWN = 5  # at least
 _FILE_LETTERS = 18
@@ -30,17 +36,18 @@ class BatchTable(QTableView):
     chooses another row, and again from when it has been scrolled back.
     """
 
-    opened = Signal(int)  # number of the row
+    opened = Signal(int)  # number of the file
     chosen = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.rows = BatchRows(self)
-        self.setModel(self.rows)
+        self.shown = ShownRows(self.rows, self)
+        self.setModel(self.shown)
         self._follows, self._scrolls_itself = True, False
         self._at_work: int | None = None
         self._lay_out()
-        self.doubleClicked.connect(lambda index: self.opened.emit(index.row()))
+        self.doubleClicked.connect(self._on_double_click)
         self.selectionModel().selectionChanged.connect(self._on_choice)
         self.verticalScrollBar().valueChanged.connect(self._on_scroll)
 
@@ -57,24 +64,26 @@ class BatchTable(QTableView):
         self.rows.show_progress(number, fraction)
         moved, self._at_work = number != self._at_work, number
         if moved and self._follows and number is not None:
-            self._scrolls_itself = True
-            self.scrollTo(self.rows.index(number, FILE))
-            self._scrolls_itself = False
+            self._bring_into_view(number)
+
+    def show_only_failed(self, only: bool) -> None:
+        """List the failed files alone, or all; what was looked at stays in view."""
+        self.shown.show_only_failed(only)
+        chosen = self.chosen_file
+        self._follows = chosen is None
+        number = self._at_work if chosen is None else chosen
+        if number is not None:
+            self._bring_into_view(number)
 
     @property
-    def chosen_row(self) -> int | None:
-        """Number of the row that is chosen."""
+    def chosen_file(self) -> int | None:
+        """Number of the file that is chosen."""
         chosen = self.selectionModel().selectedRows()
-        return chosen[0].row() if chosen else None
-
-    def chosen_outcome(self) -> Outcome | None:
-        """Return what became of the file that is chosen."""
-        row = self.chosen_row
-        return None if row is None else self.rows.outcome(row)
+        return self.shown.number(chosen[0]) if chosen else None
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Open the chosen row with Enter, as with a double-click."""
-        row = self.chosen_row
+        row = self.chosen_file
         if event.key() in _ENTER and row is not None:
             self.opened.emit(row)
         else:
@@ -103,18 +112,27 @@ class BatchTable(QTableView):
         for column, text in _WIDEST.items():
             self.setColumnWidth(column, letters.horizontalAdvance(text) + 12)
 
+    def _on_double_click(self, index: QModelIndex) -> None:
+        self.opened.emit(self.shown.number(index))
+
     def _on_choice(self, *_: Any) -> None:
-        row = self.chosen_row
+        row = self.chosen_file
         if row is not None and row != self._at_work:
             self._follows = False
         self.chosen.emit()
+
+    def _bring_into_view(self, number: int) -> None:
+        self._scrolls_itself = True
+        self.updateGeometries()  # or it would not reach rows that are new
+        self.scrollTo(self.shown.row_of(number))
+        self._scrolls_itself = False
 
     def _on_scroll(self, _: int) -> None:
         if not self._scrolls_itself and self._at_work is not None:
             self._follows = self._is_in_view(self._at_work)
 
     def _is_in_view(self, row: int) -> bool:
-        place = self.visualRect(self.rows.index(row, FILE))
+        place = self.visualRect(self.shown.row_of(row))
         return bool(self.viewport().rect().intersects(place))
 
 

@@ -28,18 +28,18 @@ class FormAndRest(QSplitter):
         self.setStretchFactor(0, 0)
         self.setStretchFactor(1, 1)
         self.setChildrenCollapsible(False)
-        self._is_open = False
+        self._is_shared_out = False
 
     def showEvent(self, event: QShowEvent) -> None:
         """Show the form whole, now that its style and with it its height are known."""
         super().showEvent(event)
-        if not self._is_open:
+        if not self._is_shared_out:
             self._area.measure()
             self.share_out(False)
 
     def share_out(self, is_open: bool) -> None:
         """Divide the height anew, now that the fold is open or closed."""
-        self._is_open = is_open
+        self._is_shared_out = True
         self.setSizes([_ALL, 0] if is_open else [self._area.closed_height, _ALL])
 
 

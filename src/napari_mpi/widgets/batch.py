@@ -9,6 +9,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
+    QCheckBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -84,7 +85,10 @@ class BatchWidget(RunWidget):
         self.stop_button = QPushButton("Stop after this file")
         self.cancel_button = QPushButton("Cancel now")
         self.open_button = QPushButton("Open")
+        self.failed_box = QCheckBox("Only failed")
         self.hint, self.status = _wrapped_label(), _wrapped_label()
+        # Names of files are long and short: the table would jump up and down.
+        self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing())
         self.status.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
         )
@@ -93,14 +97,17 @@ class BatchWidget(RunWidget):
         self.cancel_button.setToolTip(
             "end now and drop the file at work; results that are there stay"
         )
+        self.failed_box.setToolTip("list only the files that have failed")
         self.open_button.setToolTip("show the file and its result side by side")
 
     def _lay_out(self) -> None:
-        starting, running = QHBoxLayout(), QHBoxLayout()
+        starting, running, looking = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
         for button in (self.start_button, self.retry_button):
             starting.addWidget(button)
         for button in (self.pause_button, self.stop_button, self.cancel_button):
             running.addWidget(button)
+        looking.addWidget(self.open_button, stretch=1)
+        looking.addWidget(self.failed_box)
         below = QVBoxLayout()
         below.setContentsMargins(0, 0, 0, 0)
         below.addWidget(self.hint)
@@ -108,7 +115,7 @@ class BatchWidget(RunWidget):
         below.addLayout(running)
         below.addWidget(self.status)
         below.addWidget(self.table, stretch=1)
-        below.addWidget(self.open_button)
+        below.addLayout(looking)
         below.addWidget(_wrapped_label("For research use only, not for diagnosis."))
         lower = QWidget()
         lower.setLayout(below)
@@ -127,6 +134,7 @@ class BatchWidget(RunWidget):
         self.stop_button.clicked.connect(partial(self._end, Ending.STOPPED))
         self.cancel_button.clicked.connect(partial(self._end, Ending.CANCELLED))
         self.open_button.clicked.connect(self._open_chosen)
+        self.failed_box.toggled.connect(self.table.show_only_failed)
         self.table.opened.connect(self._open)
         self.table.chosen.connect(self._check)
 
@@ -139,7 +147,7 @@ class BatchWidget(RunWidget):
         self.start_button.setEnabled(idle and not problem)
         can_retry = idle and not problem and self._has_failed_files()
         self.retry_button.setEnabled(can_retry)
-        self.open_button.setEnabled(self.table.chosen_row is not None)
+        self.open_button.setEnabled(self.table.chosen_file is not None)
 
     def _has_failed_files(self) -> bool:
         """Whether files of these very folders have failed in the last run."""
@@ -175,6 +183,7 @@ class BatchWidget(RunWidget):
             show_error(str(error))
             return
         self.table.clear()
+        self.failed_box.setChecked(False)
         self.run = run = BatchRun(request)
         run.start(partial(self._on_yield, run), partial(self._on_end, run))
         self._refresh()
@@ -223,14 +232,14 @@ class BatchWidget(RunWidget):
     # -- results -----------------------------------------------------------------
 
     def _open_chosen(self) -> None:
-        row = self.table.chosen_row
-        if row is not None:
-            self._open(row)
+        number = self.table.chosen_file
+        if number is not None:
+            self._open(number)
 
-    def _open(self, row: int) -> None:
+    def _open(self, number: int) -> None:
         if self.run is None:
             return
-        outcome = self.table.rows.outcome(row)
+        outcome = self.table.rows.outcome(number)
         try:
             missing = self._side_by_side.show(outcome, self.run.request.folders)
         except EngineError as error:
