@@ -12,13 +12,11 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication
 
 from napari_mpi.engine.batch import running
-from napari_mpi.engine.batch.items import SUFFIX, discover
+from napari_mpi.engine.batch.items import discover
 from napari_mpi.engine.batch.outcomes import BatchSnapshot, Outcome, Status, Totals
 from napari_mpi.engine.errors import ImageFileError
-from napari_mpi.engine.presets import preset
-from napari_mpi.widgets._batch_form import BatchForm
 from napari_mpi.widgets._batch_rows import MESSAGE, STATUS
-from napari_mpi.widgets._view import camera, grid
+from napari_mpi.widgets._view import grid
 from napari_mpi.widgets.batch import BatchWidget
 
 pytestmark = pytest.mark.gui
@@ -163,56 +161,7 @@ def double_click(widget, row):
     widget.table.doubleClicked.emit(widget.table.shown.row_of(row))
 
 
-# -- what is chosen ------------------------------------------------------------------
-
-
-def test_the_form_gives_the_request_and_the_command_that_equals_it(qapp, folder):
-    form = BatchForm()
-    form.input.value, form.output.value = folder, folder.parent / "clear cells"
-    form.pattern.value = "*.tif; *.png"
-    form.suffix.value = "-clear"
-    form.axes.value = "zyx"
-    for entry in (form.recursive, form.adapt_once, form.overwrite):
-        entry.value = True
-    form.method.noise.value, form.method.effort.value = "independent", "fast"
-    form.method.settings["iterations"].value = 7
-    form.method.device.value = "auto"
-    request = form.request(retry_failed=True)
-    assert request.folders.source == folder
-    assert request.folders.output == folder.parent / "clear cells"
-    assert request.folders.patterns == ("*.tif", "*.png")
-    assert (request.folders.recursive, request.folders.suffix) == (True, "-clear")
-    assert (request.adapt_once, request.overwrite, request.retry_failed) == (True,) * 3
-    assert request.method.config == preset("independent-fast", iterations=7)
-    assert request.method.axes == "ZYX"
-    assert shlex.split(form.command()) == [
-        "napari-mpi", "batch", str(folder), str(folder.parent / "clear cells"),
-        "--pattern=*.tif; *.png", "--recursive", "--suffix=-clear", "--adapt-once",
-        "--overwrite", "--axes", "ZYX", "--preset", "independent-fast", "--weights",
-        request.method.weights, "--device", "auto", "--iterations", "7",
-    ]  # fmt: skip
-
-
-def test_the_usual_is_not_spelled_out(qapp, folder):
-    form = BatchForm()
-    form.input.value = folder
-    request = form.request()
-    assert (request.folders.suffix, request.method.axes) == (SUFFIX, None)
-    assert not (request.adapt_once or request.overwrite or request.retry_failed)
-    words = shlex.split(form.command())
-    assert words[4:5] == ["--preset"]
-    assert len(words) == 10
-
-
-def test_results_go_into_a_folder_of_their_own_unless_another_is_named(qapp, folder):
-    form = BatchForm()
-    form.input.value = folder
-    assert form.output.value == folder / "denoised"
-    form.input.value = folder.parent
-    assert form.output.value == folder.parent / "denoised"
-    form.output.value = folder.parent / "mine"
-    form.input.value = folder
-    assert form.output.value == folder.parent / "mine"
+# -- before the start ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -413,50 +362,22 @@ def test_a_double_click_shows_input_and_result_side_by_side(viewer, widget, qtbo
     assert grid(viewer).enabled
 
 
-def test_the_next_pair_takes_the_place_of_the_last(viewer, widget, qtbot):
-    viewer.add_image(np.zeros((4, 30, 40)), name="mine")
-    run_to_end(widget, qtbot)
-    double_click(widget, 0)
-    viewer.layers.remove("cell 0.tif")  # the person's right
-    widget.table.selectRow(2)
-    widget.open_button.click()
-    names = [layer.name for layer in viewer.layers]
-    assert names == ["mine", "cell 2.tif", "cell 2-denoised.tif"]
-
-
-def test_zoom_and_plane_stay_while_one_browses(viewer, widget, qtbot):
-    run_to_end(widget, qtbot)
-    double_click(widget, 0)
-    camera(viewer).zoom, viewer.dims.current_step = 2.5, (3, 0, 0)
-    double_click(widget, 1)
-    assert camera(viewer).zoom == 2.5
-    assert viewer.dims.current_step[0] == 3
-
-
-def test_of_a_file_without_result_the_input_is_shown(viewer, widget, engine, qtbot):
+def test_the_chosen_row_can_be_opened_and_says_why_it_has_no_result(
+    viewer, widget, engine, qtbot
+):
     engine.failing = {"cell 1.tif"}
     run_to_end(widget, qtbot)
-    double_click(widget, 1)
+    assert not widget.open_button.isEnabled()
+    widget.table.selectRow(1)
+    widget.open_button.click()
     assert [layer.name for layer in viewer.layers] == ["cell 1.tif"]
     assert "it holds no numbers: mend it" in messages()[-1]
 
 
 def test_a_file_that_cannot_be_read_is_told(viewer, widget, folder, qtbot):
     run_to_end(widget, qtbot)
-    double_click(widget, 0)
-    (folder / "cell 1.tif").write_bytes(b"II*\0 no image")
+    (folder / "cell 1.tif").write_bytes(b"no image")
     double_click(widget, 1)
     assert "cannot be read" in messages()[-1]
     assert "cell 1.tif" in messages()[-1]
-    assert [layer.name for layer in viewer.layers] == [
-        "cell 0.tif", "cell 0-denoised.tif",
-    ]  # fmt: skip
-
-
-def test_colours_are_shown_as_colours(viewer, widget, folder, rng, qtbot):
-    colours = rng.integers(0, 255, (20, 30, 3)).astype(np.uint8)
-    tifffile.imwrite(folder / "a.tif", colours, photometric="rgb")
-    run_to_end(widget, qtbot)
-    double_click(widget, 0)
-    assert [layer.rgb for layer in viewer.layers] == [True, True]
-    assert viewer.layers[0].axis_labels == ("y", "x")
+    assert not viewer.layers
