@@ -142,8 +142,8 @@ class BatchForm(QWidget):
             "what each dimension is, such as ZYX; as each file says if left empty"
         )
         self.adapt_once.tooltip = (
-            "the network adapts to one file of each kind and is used on all others:"
-            " much faster, if the files were taken alike"
+            "adapt once to all files of equal channel count and pixel type, then only"
+            " fill each: faster, and alike for all"
         )
         self.overwrite.tooltip = "or else what is up to date is skipped"
 

@@ -13,15 +13,13 @@ from napari_mpi.engine.batch.outcomes import (
     Status,
     Totals,
 )
+from napari_mpi.engine.batch.reports import CSV_NAME
 from napari_mpi.engine.batch.request import BatchRequest
 from napari_mpi.engine.errors import EngineError
 from napari_mpi.engine.jobs import Job
 from napari_mpi.widgets._batch_rows import in_minutes
 from napari_mpi.widgets._endings import Ending
 from napari_mpi.widgets._workers import JobWorker, start_job
-
-REPORT = "napari-mpi-report.csv"
-"""What the report in the output folder is called."""
 
 _STEPS = 1000  # of the progress bar
 _ENDS = {
@@ -180,11 +178,11 @@ class BatchRun:
             counts = {
                 status: self._state.count(status)
                 for status in Status
-                if status.is_settled
+                if status.is_settled and self._state.count(status)
             }
             told = [f"{count} {status.value}" for status, count in counts.items()]
             parts[0] += f" after {in_minutes(self._seconds)}: {', '.join(told)}"
-        report = self.request.folders.output / REPORT
+        report = self.request.folders.output / CSV_NAME
         if report.is_file():
             parts.append(f"report: {report}")
         return " · ".join(parts)

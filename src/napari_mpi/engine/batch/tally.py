@@ -14,6 +14,8 @@ from napari_mpi.engine.batch.outcomes import (
 from napari_mpi.engine.batch.planning import Plan
 from napari_mpi.engine.jobs import Stopwatch
 
+_EACH = 2**15  # bytes that what every file takes, however small, amounts to
+
 
 class Tally:
     """Keeps the outcomes of a batch, and tells how it stands.
@@ -35,7 +37,7 @@ class Tally:
         self.state = state
         state.outcomes = [outcome for _, outcome in plan]
         self._watch, self._begun = watch, 0.0
-        self._work = {n: max(1, self.items[n].size) for n in self.waiting()}
+        self._work = {n: self.items[n].size + _EACH for n in self.waiting()}
         self._done_work, self._left = 0, sum(self._work.values())
         counted = (Status.DONE, Status.SKIPPED, Status.FAILED)
         self._counts = {status: state.count(status) for status in counted}
@@ -67,7 +69,7 @@ class Tally:
             self._counts[outcome.status] += 1
         work = self._work.pop(number, 0)
         self._left -= work
-        if outcome.status is not Status.SKIPPED:
+        if outcome.status is Status.DONE:  # others cost no time, and tell of none
             self._done_work += work
         return self._change(number, outcome)
 

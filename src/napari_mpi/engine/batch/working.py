@@ -19,7 +19,7 @@ from napari_mpi.engine.batch.request import BatchRequest
 from napari_mpi.engine.batch.starts import FOLDER_ADAPTATION, Starts
 from napari_mpi.engine.denoising import DenoisingSnapshot
 from napari_mpi.engine.device import is_device_failure
-from napari_mpi.engine.errors import EngineError
+from napari_mpi.engine.errors import EngineError, ImageFileError
 from napari_mpi.engine.file_denoising import (
     DenoisedFile,
     Opened,
@@ -163,15 +163,20 @@ def _with_second_try(
 
 def _failed(outcome: Outcome, error: Exception, item: Item, staged: Path) -> Outcome:
     """Return the row of a file that has failed, with one sentence on why."""
-    if isinstance(error, EngineError):
-        # A person knows the output, not where it waits to be put there.
-        return failed(outcome, str(error).replace(str(staged), str(item.output)))
     if isinstance(error, OSError):
         why = (error.strerror or str(error)).lower()
-        return failed(
-            outcome, f"{error.filename or item.source} cannot be read or written: {why}"
-        )
+        path = error.filename or item.source
+        error = ImageFileError(f"{path} cannot be read or written: {why}")
+    if isinstance(error, EngineError):
+        return failed(outcome, _as_of_the_file(str(error), item, staged))
     logger.error("%s has failed", item.name, exc_info=error)
     sentence = f"something unforeseen went wrong ({type(error).__name__}: {error})"
     lines = "".join(traceback.format_exception(error))
     return dataclasses.replace(failed(outcome, sentence), traceback=lines)
+
+
+def _as_of_the_file(sentence: str, item: Item, staged: Path) -> str:
+    """Say 'it' for the file, whose name stands beside, and name its real output."""
+    sentence = sentence.replace(str(staged), str(item.output))
+    told = sentence.removeprefix(str(item.source))
+    return f"it{told}" if told != sentence else sentence
