@@ -45,7 +45,9 @@ def request_(tmp_path, rng, small_weights):
     (source / "broken.tif").write_bytes(b"no TIFF")
     weights = tmp_path / "small.safetensors"
     save_weights(small_weights, weights)
-    method = Method(preset("blind-fast", iterations=20), str(weights), "cpu")
+    # 'auto' would be measured by each process, and may differ on a busy machine.
+    config = preset("blind-fast", iterations=20, precision="float32")
+    method = Method(config, str(weights), "cpu")
     return BatchRequest(Folders(source, tmp_path / "results"), method)
 
 
@@ -67,7 +69,9 @@ def test_a_lost_worker_s_files_are_done_again(cluster, request_):
     outcomes = {o.file: o for o in jobs.run(job, kill_one).outcomes}
     assert killed
     assert outcomes.pop("broken.tif").status is Status.FAILED
-    assert {outcome.status for outcome in outcomes.values()} == {Status.DONE}
+    # Of what the lost worker had just put in place, its successor finds the result.
+    ended = {outcome.status for outcome in outcomes.values()}
+    assert Status.DONE in ended <= {Status.DONE, Status.SKIPPED}
     assert len(outcomes) == FILES
     spread = results(request_.folders.output)
     # On one thread, as the workers are and these tests: the same to the bit.

@@ -8,10 +8,12 @@ import functools
 import json
 import time
 from contextlib import suppress
+from pathlib import Path
 from statistics import median
 from typing import Literal
 
 import torch
+from filelock import FileLock
 from torch import nn
 
 from napari_mpi.engine.device import describe_device
@@ -47,15 +49,23 @@ def _kept_choice() -> bool:
     machine = f"{describe_device(torch.device('cpu'))}, torch {torch.__version__}"
     machine += f", {torch.get_num_threads()} threads"
     path = cache_folder() / "precision.json"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Of processes that start at once, one measures, and all take its word.
+        with FileLock(path.with_suffix(".lock")):
+            return _kept_in(path, machine)
+    except OSError:  # without a cache it is measured again next time
+        return _bfloat16_is_faster()
+
+
+def _kept_in(path: Path, machine: str) -> bool:
     known: dict[str, bool] = {}
     with suppress(OSError, ValueError, TypeError):
         known = dict(json.loads(path.read_text()))
     if machine not in known:
         known[machine] = _bfloat16_is_faster()
-        with suppress(OSError):  # without a cache it is measured again next time
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as temporary:
-                temporary.write_text(json.dumps(known))
+        with whole_file(path) as temporary:
+            temporary.write_text(json.dumps(known))
     return known[machine]
 
 

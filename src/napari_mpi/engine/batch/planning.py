@@ -8,7 +8,7 @@ from typing import Any
 from napari_mpi.engine.batch.items import Folders, Item, discover
 from napari_mpi.engine.batch.kinds import Kind
 from napari_mpi.engine.batch.outcomes import BatchSnapshot, Outcome, Status, Totals
-from napari_mpi.engine.batch.records import Record, Records, Standing, remembered
+from napari_mpi.engine.batch.records import Beats, Record, Records, Standing, remembered
 from napari_mpi.engine.batch.request import BatchRequest
 from napari_mpi.engine.batch.starts import Starts
 from napari_mpi.engine.reporting import SNAPSHOT_INTERVAL
@@ -57,15 +57,21 @@ def plan_batch(
     plan, told = [], 0.0
     items = discover(request.folders)
     for number, item in enumerate(items):
-        if time.monotonic() - told >= SNAPSHOT_INTERVAL:
-            told = time.monotonic()
-            stage = f"looking at the files: {number} of {len(items)}"
-            yield BatchSnapshot(stage=stage, totals=Totals(len(items)))
-        plan.append((item, planned(item, request, starts)))
+        looking = planned(item, request, starts)
+        while True:
+            if time.monotonic() - told >= SNAPSHOT_INTERVAL:
+                told = time.monotonic()
+                stage = f"looking at the files: {number} of {len(items)}"
+                yield BatchSnapshot(stage=stage, totals=Totals(len(items)))
+            try:
+                next(looking)
+            except StopIteration as stop:
+                plan.append((item, stop.value))
+                break
     return plan
 
 
-def planned(item: Item, request: BatchRequest, starts: Starts) -> Outcome:
+def planned(item: Item, request: BatchRequest, starts: Starts) -> Beats[Outcome]:
     """Return what is known of a file before the work.
 
     Parameters
@@ -76,6 +82,16 @@ def planned(item: Item, request: BatchRequest, starts: Starts) -> Outcome:
         What was asked for.
     starts : Starts
         Made from it.
+
+    Yields
+    ------
+    None
+        Now and then.
+
+    Returns
+    -------
+    Outcome
+        WAITING if it is to be done, else SKIPPED or FAILED.
     """
     outcome = outcome_of(item, request.folders)
     if item.status is not Status.WAITING:
@@ -90,7 +106,8 @@ def planned(item: Item, request: BatchRequest, starts: Starts) -> Outcome:
     if request.overwrite:
         return outcome
     try:
-        standing = records.standing(item, record, _made_from(record, starts))
+        made_from = _made_from(record, starts)
+        standing = yield from records.standing(item, record, made_from)
     except OSError as error:
         return failed(outcome, f"it cannot be read: {error.strerror}")
     if standing is Standing.CURRENT:

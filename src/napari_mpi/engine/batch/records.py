@@ -11,11 +11,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -24,9 +24,15 @@ from napari_mpi.engine.batch.outcomes import Outcome, Status
 from napari_mpi.engine.errors import DiskError, EngineError
 from napari_mpi.engine.whole_files import put_folder, whole_file
 
+T = TypeVar("T")
+
 HIDDEN = ".napari-mpi"
 """Name of the folder that records are kept in."""
 
+Beats = Generator[None, None, T]
+"""Work that takes a while: yields now and then, returns a ``T``."""
+
+_BLOCK = 2**25  # bytes that are read at once: some hundredths of a second
 _FORMAT = "napari-mpi record 1"
 
 
@@ -141,7 +147,7 @@ class Records:
             pass  # none, or one that was damaged: as if there were none
         return Record()
 
-    def publish(self, item: Item, staged: Path, record: Record) -> None:
+    def publish(self, item: Item, staged: Path, record: Record) -> Beats[None]:
         """Put a result where it belongs, and note what it was made from.
 
         The note comes first and names both contents, so that wherever a run is killed
@@ -159,13 +165,10 @@ class Records:
         known = self.read(item)
         former = ""
         if item.output.exists():
-            former = _first_of(known, content_sha256(item.output))
-        self._write(
-            item,
-            dataclasses.replace(
-                record, output_sha256=content_sha256(staged), former_sha256=former
-            ),
-        )
+            former = _first_of(known, (yield from content_sha256(item.output)))
+        ready = yield from content_sha256(staged)
+        record = dataclasses.replace(record, output_sha256=ready, former_sha256=former)
+        self._write(item, record)
         if staged.is_dir():
             put_folder(staged, item.output)
         else:
@@ -177,7 +180,7 @@ class Records:
 
     def standing(
         self, item: Item, record: Record, made_from: dict[str, Any] | None
-    ) -> Standing:
+    ) -> Beats[Standing]:
         """Compare an output with what is to be written there.
 
         Parameters
@@ -192,16 +195,14 @@ class Records:
         """
         if not item.output.exists():
             return Standing.ABSENT
-        found = content_sha256(item.output)
+        found = yield from content_sha256(item.output)
         if found not in (record.output_sha256, record.former_sha256):
             return Standing.FOREIGN
-        is_current = (
-            found == record.output_sha256
-            and made_from is not None
-            and record.made_from == made_from
-            and content_sha256(item.source) == record.input_sha256
-        )
-        return Standing.CURRENT if is_current else Standing.STALE
+        is_ours = found == record.output_sha256 and made_from is not None
+        if not is_ours or record.made_from != made_from:
+            return Standing.STALE
+        same = (yield from content_sha256(item.source)) == record.input_sha256
+        return Standing.CURRENT if same else Standing.STALE
 
     def _write(self, item: Item, record: Record) -> None:
         kept = {"format": _FORMAT, "file": item.name, **dataclasses.asdict(record)}
@@ -240,17 +241,28 @@ def remembered(outcome: Outcome, record: Record, message: str) -> Outcome:
     )
 
 
-def content_sha256(path: Path) -> str:
-    """Return the sha256 of a file, or of the names and contents in a folder."""
+def content_sha256(path: Path) -> Beats[str]:
+    """Return the sha256 of a file, or of the names and contents in a folder.
+
+    Yields every few dozen megabytes, so that whoever waits can cancel.
+    """
     if not path.is_dir():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return (yield from _file_sha256(path))
     digest = hashlib.sha256()
     for part in sorted(path.rglob("*")):
         if part.is_file():
             name = part.relative_to(path).as_posix()
-            line = f"{name}\0{content_sha256(part)}\n"
+            line = f"{name}\0{(yield from _file_sha256(part))}\n"
             digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _file_sha256(path: Path) -> Beats[str]:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            yield
     return digest.hexdigest()
 
 

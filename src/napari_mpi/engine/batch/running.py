@@ -139,6 +139,9 @@ def _do(number: int, tally: Tally, request: BatchRequest, starts: Starts) -> Ste
             except StopIteration as stop:
                 yield tally.settle(number, stop.value)
                 return
+            if snapshot is None:
+                yield tally.beat(number)
+                continue
             planes = f", {snapshot.done} of {snapshot.planes} planes done"
             stage = f"{snapshot.stage}{planes if snapshot.planes > 1 else ''}"
             yield tally.progress(number, stage, snapshot.fraction)

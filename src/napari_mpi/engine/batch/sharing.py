@@ -5,7 +5,7 @@ import math
 import time
 import warnings
 from collections.abc import Generator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -35,7 +35,9 @@ from napari_mpi.engine.weights import Weights, save_weights
 _SIDE = 256  # pixels of a window along each axis, where settings name no crop
 _WAIT = 0.2  # seconds between two looks whether another run has adapted
 
-Steps = Generator[BatchSnapshot, None, None]
+T = TypeVar("T")
+Told = Generator[BatchSnapshot, None, T]
+Steps = Told[None]
 Windows = list[NDArray[np.float32]]
 
 
@@ -81,7 +83,7 @@ def share_adaptations(tally: Tally, request: BatchRequest, starts: Starts) -> St
 
 def _sorted_by_kind(
     tally: Tally, request: BatchRequest
-) -> Generator[BatchSnapshot, None, dict[Kind, list[Item]]]:
+) -> Told[dict[Kind, list[Item]]]:
     """Sort the files to be done; what cannot be read is told when its turn comes."""
     kinds: dict[Kind, list[Item]] = {}
     waiting, told = tally.waiting(), 0.0
@@ -110,7 +112,7 @@ def _acquire(lock: FileLock, tally: Tally) -> Steps:
 
 def _adapted(
     kind: Kind, items: list[Item], tally: Tally, request: BatchRequest, starts: Starts
-) -> Generator[BatchSnapshot, None, Weights]:
+) -> Told[Weights]:
     """Adapt to windows of files of a kind; return the adapted weights."""
     method, start = request.method, starts.unadapted(kind)
     device = resolve_device(method.device)
@@ -147,7 +149,7 @@ def _adapted(
 
 def _windows(
     kind: Kind, items: list[Item], tally: Tally, request: BatchRequest, start: Weights
-) -> Generator[BatchSnapshot, None, tuple[dict[str, str], Windows]]:
+) -> Told[tuple[dict[str, str], Windows]]:
     """Cut windows out of some of the files, in the network's units."""
     count = min(WINDOWS, len(items))
     chosen = [items[(2 * n + 1) * len(items) // (2 * count)] for n in range(count)]
@@ -172,20 +174,23 @@ def _windows(
                 if not sample.intensities.is_flat:
                     to_network = sample.intensities.to_network
                     windows += [to_network(w) for w in sample.windows[:each]]
-            files[item.name] = content_sha256(item.source)
+            files[item.name] = yield from _beating(
+                content_sha256(item.source), tally, stage
+            )
         except (EngineError, OSError):
             continue  # it is told when its turn comes
     return files, _of_one_size(windows, kind)
 
 
-def _beating(job: Generator[float, None, Any], tally: Tally, stage: str) -> Any:
+def _beating(job: Generator[Any, None, T], tally: Tally, stage: str) -> Told[T]:
     """Read on, and let whoever waits cancel a few times a second."""
     told = 0.0
     while True:
         try:
             next(job)
         except StopIteration as stop:
-            return stop.value
+            result: T = stop.value
+            return result
         if time.monotonic() - told >= SNAPSHOT_INTERVAL:
             told = time.monotonic()
             yield tally.stage(stage)

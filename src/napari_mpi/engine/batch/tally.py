@@ -38,6 +38,7 @@ class Tally:
         state.outcomes = [outcome for _, outcome in plan]
         self._watch, self._begun = watch, 0.0
         self._work = {n: self.items[n].size + _EACH for n in self.waiting()}
+        self._fraction = 0.0  # of the file at work
         self._done_work, self._left = 0, sum(self._work.values())
         counted = (Status.DONE, Status.SKIPPED, Status.FAILED)
         self._counts = {status: state.count(status) for status in counted}
@@ -57,6 +58,7 @@ class Tally:
 
     def running(self, number: int) -> BatchSnapshot:
         """Note that a file is begun."""
+        self._fraction = 0.0
         return self._change(number, self._with(number, Status.RUNNING))
 
     def put_off(self, number: int) -> BatchSnapshot:
@@ -73,8 +75,13 @@ class Tally:
             self._done_work += work
         return self._change(number, outcome)
 
+    def beat(self, number: int) -> BatchSnapshot:
+        """Return that the file at work is read through, and as far as it was."""
+        return self.progress(number, "reading", self._fraction)
+
     def progress(self, number: int, stage: str, fraction: float) -> BatchSnapshot:
         """Return how far the file at work is."""
+        self._fraction = fraction
         return self._snapshot(number=number, stage=stage, fraction=fraction)
 
     def stage(self, stage: str) -> BatchSnapshot:

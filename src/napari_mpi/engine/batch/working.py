@@ -41,7 +41,7 @@ _SMALLER = f"done in tiles of {SMALLEST} pixels, since the memory was full"
 
 def denoise_item(
     item: Item, request: BatchRequest, starts: Starts
-) -> Job[DenoisingSnapshot, Outcome]:
+) -> Job[DenoisingSnapshot | None, Outcome]:
     """Denoise one file of a batch.
 
     Parameters
@@ -55,8 +55,8 @@ def denoise_item(
 
     Yields
     ------
-    DenoisingSnapshot
-        As `denoise` does.
+    DenoisingSnapshot or None
+        As `denoise` does; None while files are read through.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def denoise_item(
     records = Records(request.folders.output)
     with records.claimed(item) as work:
         # Another run may have done it since the plan was made.
-        outcome = planned(item, request, starts)
+        outcome = yield from planned(item, request, starts)
         if outcome.status is not Status.WAITING:
             return outcome
         watch = Stopwatch()
@@ -102,9 +102,9 @@ def _denoised(
     starts: Starts,
     staged: Path,
     watch: Stopwatch,
-) -> Job[DenoisingSnapshot, Outcome]:
+) -> Job[DenoisingSnapshot | None, Outcome]:
     """Denoise a file, publish its result, and say how it went."""
-    input_sha256 = content_sha256(item.source)
+    input_sha256 = yield from content_sha256(item.source)
 
     def start(image: ImageFile) -> Weights:
         return starts.weights(kind_of(image))
@@ -130,7 +130,7 @@ def _denoised(
         input_sha256=input_sha256,
         outcome=as_json(outcome),
     )
-    Records(request.folders.output).publish(item, staged, record)
+    yield from Records(request.folders.output).publish(item, staged, record)
     return outcome
 
 
