@@ -61,7 +61,8 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--suffix", default=SUFFIX,
-        help=f"what results' names have besides their sources' (default: {SUFFIX})",
+        help=f"what results' names have besides their sources', written --suffix={SUFFIX}"
+        f" (default: {SUFFIX})",
     )  # fmt: skip
 
 
