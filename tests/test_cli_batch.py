@@ -100,7 +100,7 @@ def without_privileges(command):
         return command
     if shutil.which("setpriv") is None:
         pytest.skip("root reads every file, and there is no setpriv to be less")
-    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command]
+    return ["setpriv", "--bounding-set=-all", *command]
 
 
 def test_good_files_are_done_as_they_are_kept(source, weights, tmp_path, capsys):

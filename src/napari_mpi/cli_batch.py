@@ -61,8 +61,8 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--suffix", default=SUFFIX,
-        help=f"what results' names have besides their sources', written --suffix={SUFFIX}"
-        f" (default: {SUFFIX})",
+        help="what results' names have besides their sources', as in"
+        f" --suffix={SUFFIX}, the default",
     )  # fmt: skip
 
 
