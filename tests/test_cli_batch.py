@@ -197,24 +197,51 @@ def whole(output):
 
 
 @POSIX
-def test_ctrl_c_ends_it_with_a_report(source, weights, tmp_path):
+@pytest.mark.parametrize(
+    "signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP], [signal.SIGINT] * 6]
+)
+def test_whoever_ends_it_gets_a_report(source, weights, tmp_path, signals):
     output = tmp_path / "results"
     command = [*PROGRAM, str(source), str(output), "--weights", str(weights)]
     long = ["--preset", "blind-full", "--iterations", "100000", "--device", "cpu"]
     run = subprocess.Popen([*command, *long], stderr=subprocess.PIPE, text=True)
-    while not (output / ".napari-mpi" / "items").is_dir() or not list(
-        output.rglob("*.work")
-    ):
+    while not list(output.rglob("*.work")):
         assert run.poll() is None
         time.sleep(0.05)
-    run.send_signal(signal.SIGINT)
+    for number in signals:
+        run.send_signal(number)
+        time.sleep(0.004)
     _, told = run.communicate(timeout=60)
-    assert run.returncode == 130
+    assert run.returncode == 130, told
     assert "Traceback" not in told
     assert told.strip().splitlines()[-1].startswith("napari-mpi: interrupted, 5 not")
     assert {row["status"] for row in report(output).values()} == {"not reached"}
-    assert not images(output)
-    assert not list(output.rglob("*.work"))
+    assert not whole(output)
+
+
+@POSIX
+def test_nobody_need_listen(source, weights, tmp_path):
+    output = tmp_path / "results"
+    given = [str(source), str(output), "--weights", str(weights), *QUICK]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*PROGRAM, *given], stderr=writing, check=False)
+    os.close(writing)
+    assert done.returncode == 0
+    assert len(report(output)) == 5
+
+
+@POSIX
+def test_a_dry_run_spells_out_what_cannot_be_written(source, weights, tmp_path):
+    (source / "two\nlines.txt").write_text("x")
+    given = [str(source), str(tmp_path / "out"), "--weights", str(weights)]
+    done = subprocess.run(
+        [*PROGRAM, *given, "--recursive", "--dry-run"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "to do    Z\\xfcrich \\xb5m.tif\n" in done.stdout
+    assert "skipped  two\\nlines.txt: it is no image" in done.stdout
 
 
 def test_a_dry_run_tells_the_plan_and_does_nothing(source, weights, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Zero-shot denoising of microscopy and medical images, in napari and without it."""
 
+import logging
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,9 @@ if TYPE_CHECKING:
 
 __version__ = version("napari-mpi")
 __all__ = ["__version__", "denoise"]
+
+# What goes wrong is told in sentences; its tracebacks are for those who ask for them.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def denoise(

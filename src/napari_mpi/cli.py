@@ -1,6 +1,7 @@
 """The command line: denoise files, pre-train and manage weights, make a sample."""
 
 import argparse
+import io
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -42,20 +43,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments : sequence of str, optional
         What follows the program's name; ``sys.argv`` if None.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of any letters
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
     try:
         command(options)
     except ConfigError as error:
-        print(f"napari-mpi: {error}", file=sys.stderr)
+        say(f"napari-mpi: {error}")
         return MISUSED
     except EngineError as error:
-        print(f"napari-mpi: {error}", file=sys.stderr)
+        say(f"napari-mpi: {error}")
         return FAILED
     except KeyboardInterrupt as error:
         what = str(error) or "nothing was written"
-        print(f"napari-mpi: interrupted, {what}", file=sys.stderr)
+        say(f"napari-mpi: interrupted, {what}")
         return INTERRUPTED
+    except OSError as error:  # one that nobody foresaw, of a disk or a pipe
+        place = f" ({error.filename})" if error.filename else ""
+        say(f"napari-mpi: the system says: {error.strerror or error}{place}")
+        return FAILED
     return DONE
 
 

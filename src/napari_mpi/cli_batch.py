@@ -7,7 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_mpi.cli_settings import add_method, method_of, say, say_nothing, stopping
+from napari_mpi.cli_settings import (
+    Unheard,
+    add_method,
+    method_of,
+    say,
+    say_nothing,
+    stopping,
+)
 from napari_mpi.engine.batch.items import SUFFIX, Folders
 from napari_mpi.engine.batch.outcomes import BatchState, Outcome, Status
 from napari_mpi.engine.batch.request import BatchRequest
@@ -23,7 +30,8 @@ every file is in OUT/napari-mpi-report.csv and .json; what OUT knows of its resu
 OUT/.napari-mpi.
 
 exit status: 0 everything is done or skipped, 1 at least one file failed (the others are
-done), 2 wrong usage, 130 interrupted; no half-written file is ever left behind.
+done) or nothing could be begun, 2 wrong usage, 130 interrupted. No half-written file
+ever has a result's name; what a killed run leaves in OUT/.napari-mpi, the next removes.
 
 example: napari-mpi batch raw denoised --pattern "*.tif" --recursive"""
 
@@ -74,7 +82,8 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--overwrite", action="store_true",
-        help="make results anew that are up to date, and replace files in their way",
+        help="make results (and an adaptation that they share) anew, and replace files"
+        " that are in their way",
     )  # fmt: skip
     parser.add_argument(
         "--retry-failed", action="store_true",
@@ -112,7 +121,8 @@ def _batch(options: argparse.Namespace) -> None:
     if options.dry_run:
         _tell_plan(request)
         return
-    _run(request, options)
+    with stopping() as asked:
+        _run(request, options, asked)
 
 
 def _tell_plan(request: BatchRequest) -> None:
@@ -122,12 +132,12 @@ def _tell_plan(request: BatchRequest) -> None:
     for _, outcome in run(plan_batch(request)):
         reason = f": {outcome.message}" if outcome.message else ""
         status = "to do" if outcome.status is Status.WAITING else outcome.status.value
-        print(f"{status:8} {outcome.file}{reason}")
+        print(_on_a_line(f"{status:8} {outcome.file}{reason}"))
 
 
-def _run(request: BatchRequest, options: argparse.Namespace) -> None:
+def _run(request: BatchRequest, options: argparse.Namespace, asked: list[int]) -> None:
     # torch takes seconds to import: wrong usage is told before.
-    from napari_mpi.engine.batch.reports import CSV_NAME
+    from napari_mpi.engine.batch.reports import CSV_NAME, write_report
     from napari_mpi.engine.batch.running import run_batch
 
     tell = say_nothing if options.quiet else say
@@ -138,14 +148,16 @@ def _run(request: BatchRequest, options: argparse.Namespace) -> None:
     job = run_batch(request, state=state, scheduler=options.scheduler)
     report = options.output / CSV_NAME
     try:
-        _with_progress(job, quiet=options.quiet)
+        _with_progress(job, asked, quiet=options.quiet)
     except KeyboardInterrupt as error:
-        at = f"; the report is {report}" if state.outcomes else ""
+        if not state.outcomes:
+            raise
+        state.close()
+        write_report(request, state.outcomes)  # again, should it have been cut short
         counts = _counted(state)
-        raise KeyboardInterrupt(f"{counts}{at}") from error
+        raise KeyboardInterrupt(f"{counts}; the report is {report}") from error
     tell(f"report   {report}")
-    failures = state.count(Status.FAILED)
-    if failures:
+    if state.count(Status.FAILED):
         raise ImageFileError(f"{_counted(state)}: see {report}")
     tell(f"batch    {_counted(state)}")
 
@@ -167,7 +179,7 @@ def _say_device(name: str, tell: Callable[[str], None]) -> None:
         tell(f"note     {notice}")
 
 
-def _with_progress(job: Any, *, quiet: bool) -> None:
+def _with_progress(job: Any, asked: list[int], *, quiet: bool) -> None:
     """Run the job under a bar over all files; Ctrl-C ends it between two steps."""
     from tqdm import tqdm
 
@@ -176,9 +188,9 @@ def _with_progress(job: Any, *, quiet: bool) -> None:
     layout = "{percentage:3.0f}%|{bar}| {elapsed} so far{postfix}"
     names: dict[int, str] = {}
     with (
-        stopping() as asked,
         tqdm(
             total=1.0,
+            file=Unheard(),
             bar_format=layout,
             disable=quiet,
             leave=False,
@@ -189,7 +201,7 @@ def _with_progress(job: Any, *, quiet: bool) -> None:
 
         def tell(line: str) -> None:
             if not quiet:
-                bar.write(line, file=bar.fp)
+                bar.write(_on_a_line(line), file=bar.fp)
 
         def show(snapshot: "BatchSnapshot") -> None:
             if asked:
@@ -216,6 +228,11 @@ def _lines(snapshot: "BatchSnapshot") -> list[str]:
     return lines + [
         _line(o) for o in outcomes if o.status in (Status.DONE, Status.FAILED)
     ]
+
+
+def _on_a_line(text: str) -> str:
+    """Spell out what would break a line, which names of files may hold."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _line(outcome: Outcome) -> str:

@@ -273,17 +273,146 @@ def test_a_run_that_dies_as_it_puts_a_result_in_place_is_mended(
     assert statuses(outcomes)[1:] == [Status.SKIPPED] * 3
 
 
-def test_a_damaged_record_costs_a_sentence_and_nothing_else(request_):
+@pytest.mark.parametrize("damaged", ["{", "null", "[]", "made_from", "outcome"])
+def test_a_damaged_record_costs_a_sentence_and_nothing_else(request_, damaged):
     run(request_)
     for path in (request_.folders.output / ".napari-mpi" / "items").glob("*.json"):
-        path.write_text("{")
-    before = visible(request_.folders.output)
+        kept = json.loads(path.read_text("utf-8"))
+        text = json.dumps({**kept, damaged: []}) if damaged in kept else damaged
+        path.write_text(text, "utf-8")
     outcomes = run(request_)
-    assert statuses(outcomes) == [Status.FAILED] * 4  # ours or not: nobody knows
-    assert visible(request_.folders.output) == before
+    assert not any(outcome.traceback for outcome in outcomes.values())
+    assert len(list(request_.folders.output.glob("*.tif"))) == 4
     assert statuses(run(dataclasses.replace(request_, overwrite=True))) == (
         [Status.DONE] * 4
     )
+
+
+def test_a_name_that_is_too_long_for_its_result_fails_alone(request_, source, rng):
+    put(source / f"{'L' * 248}.tif", rng)
+    outcomes = run(request_)
+    assert statuses(outcomes) == [*[Status.DONE] * 4, Status.FAILED]
+    assert "name too long" in outcomes[f"{'L' * 248}.tif"].message
+
+
+def test_a_file_that_vanishes_meanwhile_fails_alone(request_, source):
+    run(request_)
+    config = dataclasses.replace(request_.method.config, seed=1)
+    method = dataclasses.replace(request_.method, config=config)
+
+    def remove(snapshot):
+        if snapshot.number == 1:
+            (source / "cell 3.tif").unlink(missing_ok=True)
+
+    outcomes = run(dataclasses.replace(request_, method=method), remove)
+    assert statuses(outcomes) == [*[Status.DONE] * 3, Status.FAILED]
+    assert "no such file" in outcomes["cell 3.tif"].message
+
+
+def test_a_lock_that_cannot_be_had_fails_its_file_alone(request_):
+    run(request_)
+    items = request_.folders.output / ".napari-mpi" / "items"
+    lock = sorted(items.glob("*.lock"))[0]
+    lock.unlink()
+    lock.mkdir()  # as if it were another person's, whom root cannot be
+    outcomes = run(dataclasses.replace(request_, overwrite=True))
+    found = statuses(outcomes)
+    assert (found.count(Status.FAILED), found.count(Status.DONE)) == (1, 3)
+
+
+def test_what_comes_in_the_way_meanwhile_is_not_replaced(request_):
+    output = request_.folders.output
+
+    def put_there(snapshot):
+        if snapshot.number == 0 and snapshot.fraction > 0:
+            (output / "cell 0-denoised.tif").write_bytes(b"mine")
+
+    outcomes = run(request_, put_there)
+    assert statuses(outcomes) == [Status.FAILED, *[Status.DONE] * 3]
+    assert "not ours" in outcomes["cell 0.tif"].message
+    assert (output / "cell 0-denoised.tif").read_bytes() == b"mine"
+
+
+def test_a_clash_forgets_nothing_of_the_result_before(request_, source):
+    run(request_)
+    (source / "cell 0.png").write_bytes(b"x")
+    assert run(request_)["cell 0.tif"].status is Status.FAILED
+    (source / "cell 0.png").unlink()
+    assert statuses(run(request_)) == [Status.SKIPPED] * 4
+
+
+def test_results_of_another_folder_are_not_replaced(request_, tmp_path, rng):
+    run(request_)
+    other = tmp_path / "other images"
+    other.mkdir()
+    put(other / "cell 0.tif", rng)
+    put(other / "new.tif", rng)
+    folders = dataclasses.replace(request_.folders, source=other)
+    second = dataclasses.replace(request_, folders=folders)
+    outcomes = run(second)
+    assert statuses(outcomes) == [Status.FAILED, Status.DONE]
+    made_from = tmp_path / "images" / "cell 0.tif"
+    assert f"was made from {made_from}, which" in outcomes["cell 0.tif"].message
+    made_from.rename(tmp_path / "gone.tif")  # a folder that was moved is the same
+    assert statuses(run(second)) == [Status.DONE, Status.SKIPPED]
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="there is no second disk")
+def test_a_folder_on_another_disk_is_told_before_the_work(request_, source, rng):
+    import tempfile
+
+    if os.stat("/dev/shm").st_dev == os.stat(source).st_dev:
+        pytest.skip("there is no second disk")
+    (source / "deep").mkdir()
+    put(source / "deep" / "a.tif", rng)
+    request_.folders.output.mkdir()
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        (request_.folders.output / "deep").symlink_to(elsewhere)
+        outcomes = run(request_)
+    assert "lies on another disk" in outcomes["deep/a.tif"].message
+    assert statuses(outcomes).count(Status.DONE) == 4
+
+
+def test_a_file_where_a_folder_is_to_be_is_told(request_, source, rng):
+    (source / "deep").mkdir()
+    put(source / "deep" / "a.tif", rng)
+    request_.folders.output.mkdir()
+    (request_.folders.output / "deep").write_text("a file")
+    outcomes = run(request_)
+    assert "a file stands where the folder" in outcomes["deep/a.tif"].message
+
+
+def test_what_a_killed_run_has_left_is_removed(request_):
+    run(request_)
+    items = request_.folders.output / ".napari-mpi" / "items"
+    lock = next(items.glob("*.lock"))
+    (lock.with_suffix(".work")).mkdir()
+    (lock.with_suffix(".work") / "half.tif").write_bytes(b"half")
+    run(request_)
+    assert leftovers(request_.folders.output) == []
+
+
+def test_of_a_folder_only_its_images_count(tmp_path):
+    series = tmp_path / "series"
+    series.mkdir()
+    (series / "1.dcm").write_bytes(b"one")
+
+    def digest():
+        reading = records.content_sha256(series)
+        while True:
+            try:
+                next(reading)
+            except StopIteration as stop:
+                return stop.value
+
+    before = digest()
+    (series / ".DS_Store").write_bytes(b"x")
+    (series / "results").mkdir()
+    (series / "results" / "1.dcm").write_bytes(b"x")
+    (series / "notes.txt").write_bytes(b"x")
+    assert digest() == before
+    (series / "2.dcm").write_bytes(b"two")
+    assert digest() != before
 
 
 def test_cancelling_leaves_nothing_of_the_file_at_work(request_):
@@ -297,7 +426,7 @@ def test_cancelling_leaves_nothing_of_the_file_at_work(request_):
         Status.DONE,
         *[Status.NOT_REACHED] * 3,
     ]
-    assert "cancelled" in state.outcomes[1].message
+    assert "at work when the batch was ended" in state.outcomes[1].message
     output = request_.folders.output
     assert visible(output) == {
         "cell 0-denoised.tif", "napari-mpi-report.csv", "napari-mpi-report.json"
@@ -400,7 +529,9 @@ def test_tiles_are_as_small_as_asked(request_, source, rng, monkeypatch):
     assert made.result.shape == (300, 500)
 
 
-def test_two_runs_at_once_share_the_work(request_, denoised):
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_two_runs_at_once_share_the_work(request_, denoised, overwrite):
+    request_ = dataclasses.replace(request_, overwrite=overwrite)
     first, second = BatchState(), BatchState()
     running_ = [
         run_batch(request_, state=first),
@@ -414,7 +545,8 @@ def test_two_runs_at_once_share_the_work(request_, denoised):
     for n in range(4):
         both = {first.outcomes[n].status, second.outcomes[n].status}
         assert both == {Status.DONE, Status.SKIPPED}
-    assert statuses(run(request_)) == [Status.SKIPPED] * 4
+    again = dataclasses.replace(request_, overwrite=False)
+    assert statuses(run(again)) == [Status.SKIPPED] * 4
 
 
 def test_a_file_that_another_run_has_is_waited_for(request_, monkeypatch):

@@ -103,7 +103,7 @@ def test_cancelling_a_spread_batch_leaves_nothing_half_done(cluster, request_):
 
 
 def test_a_scheduler_that_is_not_there_is_told(request_, monkeypatch):
-    monkeypatch.setattr("napari_mpi.engine.batch.cluster._CONNECT", "1s")
+    monkeypatch.setattr("napari_mpi.engine.batch.cluster._WAIT_FOR_ANSWER", 1.0)
     with pytest.raises(ConfigError, match="there is no scheduler at tcp"):
         jobs.run(run_batch(request_, scheduler="tcp://127.0.0.1:9"))
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_mpi.engine.batch.items import Folders, discover
+from napari_mpi.engine.batch.discovery import discover
+from napari_mpi.engine.batch.items import Folders
 from napari_mpi.engine.batch.outcomes import Status
 from napari_mpi.engine.errors import ConfigError, ImageFileError
 
@@ -151,6 +152,40 @@ def test_what_would_be_written_to_one_name_fails_and_says_so(source, found, name
     assert items["other.tif"].status is Status.WAITING
 
 
+def test_a_series_and_a_folder_in_it_of_its_name_clash(source, found):
+    put(source, "1.dcm", "images/1.dcm")
+    items = discover(Folders(source, source.parent / "results", recursive=True))
+    assert [item.status for item in items] == [Status.FAILED] * 2
+
+
+def test_a_result_that_would_hold_another_fails(source, found):
+    put(source, "series/1.dcm", "series/a.tif")
+    items = found(recursive=True, suffix="")
+    assert items["series"].status is Status.FAILED
+    assert "holds that of 'series/a.tif'" in items["series"].message
+    assert items["series/a.tif"].status is Status.WAITING
+
+
+def test_results_of_other_batches_are_not_denoised_again(source, found):
+    put(source, "a.tif", "earlier/a-denoised.tif", "earlier/.napari-mpi/items/x.json")
+    items = found(recursive=True)
+    assert list(items) == ["a.tif", "earlier"]
+    assert items["earlier"].status is Status.SKIPPED
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_is_no_image(source, found):
+    put(source, "a.tif")
+    os.mkfifo(source / "b.tif")
+    assert found()["b.tif"].status is Status.SKIPPED
+
+
+def test_brackets_and_backslashes_are_meant_as_they_are_written(source, found):
+    put(source, "cell[1].tif", "cell1.tif", "deep/b.tif")
+    assert "cell[1].tif" in found("cell[1].tif")
+    assert list(found("deep\\*.tif", recursive=True)) == ["deep/b.tif"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
 def test_links_are_followed_but_never_in_circles(source, found, tmp_path):
     put(source, "a.tif", "deep/b.tif")
@@ -187,7 +222,20 @@ def test_a_pattern_that_nothing_matches_is_told(source, found):
         found("*.czi")
 
 
+def test_an_image_is_no_folder_of_images(source, tmp_path):
+    put(source, "a.zarr/zarr.json")
+    with pytest.raises(ImageFileError, match="is an image itself"):
+        discover(Folders(source / "a.zarr", tmp_path / "results"))
+
+
 def test_folders_that_cannot_be_meant_are_refused(tmp_path):
+    (tmp_path / "deep").mkdir()
+    with pytest.raises(ConfigError, match="lies in the output folder"):
+        Folders(tmp_path / "deep", tmp_path)
+    if sys.platform != "win32":
+        (tmp_path / "loop").symlink_to(tmp_path / "loop")
+        with pytest.raises(ConfigError, match="cannot be looked at"):
+            Folders(tmp_path / "loop", tmp_path / "results")
     with pytest.raises(ConfigError, match="input itself"):
         Folders(tmp_path, tmp_path / "." / "")
     with pytest.raises(ConfigError, match="suffix"):

@@ -13,7 +13,7 @@ from napari_mpi.engine.batch.items import Folders
 from napari_mpi.engine.batch.outcomes import Status
 from napari_mpi.engine.batch.request import BatchRequest
 from napari_mpi.engine.batch.running import run_batch
-from napari_mpi.engine.errors import ConfigError, ImageError
+from napari_mpi.engine.errors import ConfigError
 from napari_mpi.engine.method import Method
 from napari_mpi.engine.presets import GUARDED, preset
 from napari_mpi.engine.weights import load_weights, save_weights
@@ -151,10 +151,25 @@ def test_many_files_of_many_sizes_give_windows_of_one(request_, source, rng):
     assert len(files) == 16
 
 
-def test_nothing_to_adapt_to_is_told(request_, source):
-    tifffile.imwrite(source / "flat.tif", np.full((20, 24), 7, np.uint16))
-    with pytest.raises(ImageError, match="none of the uint16 grey files"):
-        run(request_)
+def test_a_kind_that_cannot_be_adapted_to_fails_alone(request_, source, rng):
+    put(source / "a.tif", rng)
+    tifffile.imwrite(source / "flat.tif", np.full((20, 24), 7, np.uint8))
+    outcomes = run(request_)
+    assert outcomes["a.tif"].status is Status.DONE
+    assert outcomes["flat.tif"].status is Status.FAILED
+    assert "none of the uint8 grey files" in outcomes["flat.tif"].message
+
+
+def test_an_adaptation_that_is_damaged_is_made_again(request_, source, rng):
+    put(source / "a.tif", rng)
+    first = run(request_)["a.tif"]
+    folder = request_.folders.output / ".napari-mpi" / "adapted"
+    (path,) = folder.glob("*.safetensors")
+    path.write_bytes(b"xx")
+    put(source / "b.tif", rng)
+    outcomes = run(request_)
+    assert {outcome.status for outcome in outcomes.values()} == {Status.DONE}
+    assert adaptation_of(outcomes["a.tif"]) != adaptation_of(first)
 
 
 def test_settings_that_fill_while_they_adapt_cannot_be_shared(request_):

@@ -582,3 +582,13 @@ def test_saved_weights_can_be_read_by_whoever_may_read_other_new_files(
     (tmp_path / "other").touch()
     modes = {path.stat().st_mode for path in tmp_path.iterdir() if path.is_file()}
     assert len(modes) == 1
+
+
+def test_equal_weights_give_equal_files(small_weights, tmp_path):
+    found = set()
+    for number in range(20):  # the order of what is written was drawn anew each time
+        save_weights(small_weights, tmp_path / f"{number}.safetensors")
+        found.add(sha256_of(tmp_path / f"{number}.safetensors"))
+    assert len(found) == 1
+    again = load_weights(tmp_path / "0.safetensors")
+    assert all(again.state[n].equal(v) for n, v in small_weights.state.items())

@@ -12,7 +12,7 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication
 
 from napari_mpi.engine.batch import running
-from napari_mpi.engine.batch.items import discover
+from napari_mpi.engine.batch.discovery import discover
 from napari_mpi.engine.batch.outcomes import BatchSnapshot, Outcome, Status, Totals
 from napari_mpi.engine.errors import ImageFileError
 from napari_mpi.widgets._batch_rows import MESSAGE, STATUS

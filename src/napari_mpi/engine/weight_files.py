@@ -81,8 +81,20 @@ def save_weights(weights: Weights, path: Path) -> None:
     metadata = {"format": _FORMAT, "header": json.dumps(header)}
     tensors = {name: value.contiguous() for name, value in weights.state.items()}
     # Not by `save_file`, whose files none but their owner may read.
-    content = save(tensors, metadata)
+    content = _in_one_order(save(tensors, metadata))
     write_weights_file(path, lambda target: target.write_bytes(content))
+
+
+def _in_one_order(content: bytes) -> bytes:
+    """Sort the header of a safetensors file, whose order is drawn anew each time.
+
+    So that equal weights give equal files, of equal sha256.
+    """
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the numbers that follow stay in line
+    return len(text).to_bytes(8, "little") + text + content[start:]
 
 
 def write_weights_file(path: Path, writer: Callable[[Path], object]) -> None:

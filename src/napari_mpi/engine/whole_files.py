@@ -69,7 +69,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def put_folder(new: Path, path: Path) -> None:
+def put_folder(new: Path, path: Path, *, aside: Path | None = None) -> None:
     """Rename a folder; none can take the place of a full one in a single step.
 
     Parameters
@@ -79,6 +79,8 @@ def put_folder(new: Path, path: Path) -> None:
     path : Path
         The final name. A folder that has it already is moved aside, and removed once
         the new one has its name.
+    aside : Path, optional
+        Folder to move it to, on the same disk; the one that it is in if None.
 
     Raises
     ------
@@ -88,7 +90,7 @@ def put_folder(new: Path, path: Path) -> None:
     if not path.exists():
         os.replace(new, path)
         return
-    former = path.with_name(f".{uuid.uuid4().hex[:8]}.old{path.suffix}")
+    former = (aside or path.parent) / f".{uuid.uuid4().hex[:8]}.old{path.suffix}"
     try:
         os.replace(path, former)
         os.replace(new, path)

@@ -1,6 +1,8 @@
 """A batch spread over the workers of a dask.distributed cluster."""
 
 import dataclasses
+import logging
+import socket
 import threading
 import time
 import uuid
@@ -18,7 +20,11 @@ from napari_mpi.engine.batch.tally import Tally
 from napari_mpi.engine.batch.working import denoise_item
 from napari_mpi.engine.errors import ConfigError, DeviceError
 
-_CONNECT = "10s"
+_CONNECT, _WAIT_FOR_ANSWER = "10s", 10.0
+_NOBODY = (
+    "there is no scheduler at {address}: start one with 'dask scheduler' and give the"
+    " address that it prints, such as tcp://10.0.0.1:8786"
+)
 _LOOK = 0.1  # seconds between two looks for results
 _ASK = 1.0  # seconds between two questions of a worker whether to go on
 _WIND_UP = 30.0  # seconds that workers have to end once the batch is cancelled
@@ -57,7 +63,7 @@ def spread(address: str, tally: Tally, request: BatchRequest) -> Steps:
         waiting = tally.waiting()
         futures = {
             client.submit(
-                work_on, tally.items[n], request, signal, pure=False, retries=0
+                work_on, tally.items[n], request, signal, time.time(), pure=False
             ): n
             for n in waiting
         }
@@ -69,7 +75,9 @@ def spread(address: str, tally: Tally, request: BatchRequest) -> Steps:
                 _wind_up(futures, tally)
 
 
-def work_on(item: Item, request: BatchRequest, signal: "_Signal") -> Outcome:
+def work_on(
+    item: Item, request: BatchRequest, signal: "_Signal", since: float
+) -> Outcome:
     """Do one file on a worker.
 
     Parameters
@@ -80,6 +88,8 @@ def work_on(item: Item, request: BatchRequest, signal: "_Signal") -> Outcome:
         What was asked for.
     signal : _Signal
         Says when to end early.
+    since : float
+        When the run began, see `planned`.
 
     Returns
     -------
@@ -92,7 +102,7 @@ def work_on(item: Item, request: BatchRequest, signal: "_Signal") -> Outcome:
     )
     with _one_at_a_time:
         while not signal.heard("stop", "cancel"):
-            job = denoise_item(item, request, starts)
+            job = denoise_item(item, request, starts, since=since)
             with suppress(ClaimedElsewhere), closing(job):
                 return _driven(job, signal) or not_reached
             time.sleep(_ASK)
@@ -142,17 +152,36 @@ def _connected(address: str) -> Iterator[Any]:
             "a scheduler needs the package distributed, which is not installed: run pip"
             ' install "napari-mpi[distributed]"'
         ) from error
+    _require_there(address)
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)  # it tells of lost connections in its own way
     try:
-        client = Client(address, timeout=_CONNECT, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"there is no scheduler at {address}: start one with 'dask scheduler' and"
-            " give the address that it prints"
-        ) from error
-    try:
-        yield client
+        try:
+            client = Client(address, timeout=_CONNECT, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ConfigError(_NOBODY.format(address=address)) from error
+        try:
+            yield client
+        finally:
+            client.close()
     finally:
-        client.close()
+        logger.setLevel(level)
+
+
+def _require_there(address: str) -> None:
+    """Raise ConfigError unless somebody answers at an address.
+
+    A client that has not got through tells of it on its own, once more and late.
+    """
+    from distributed.comm.addressing import parse_address, parse_host_port
+
+    try:
+        _, place = parse_address(address, strict=True)
+        host, port = parse_host_port(place)
+        socket.create_connection((host, port), timeout=_WAIT_FOR_ANSWER).close()
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(_NOBODY.format(address=address)) from error
 
 
 def _gathered(

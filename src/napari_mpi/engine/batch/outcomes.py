@@ -134,6 +134,17 @@ class BatchState:
     outcomes: list[Outcome] = field(default_factory=list, repr=False)
     stop_after_file: bool = False
 
+    def close(self) -> None:
+        """Say of all files that were not done that they were not."""
+        for number, outcome in enumerate(self.outcomes):
+            if not outcome.status.is_settled:
+                cut = outcome.status is Status.RUNNING
+                self.outcomes[number] = dataclasses.replace(
+                    outcome,
+                    status=Status.NOT_REACHED,
+                    message="it was at work when the batch was ended" if cut else "",
+                )
+
     def count(self, status: Status) -> int:
         """Return how many files have a status."""
         return sum(outcome.status is status for outcome in self.outcomes)

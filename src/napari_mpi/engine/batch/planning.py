@@ -3,20 +3,29 @@
 import dataclasses
 import time
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
-from napari_mpi.engine.batch.items import Folders, Item, discover
+from napari_mpi.engine.batch.contents import Beats
+from napari_mpi.engine.batch.discovery import discover
+from napari_mpi.engine.batch.items import Folders, Item, is_same, said
 from napari_mpi.engine.batch.kinds import Kind
 from napari_mpi.engine.batch.outcomes import BatchSnapshot, Outcome, Status, Totals
-from napari_mpi.engine.batch.records import Beats, Record, Records, Standing, remembered
+from napari_mpi.engine.batch.records import (
+    Record,
+    Records,
+    Standing,
+    in_the_way,
+    remembered,
+)
 from napari_mpi.engine.batch.request import BatchRequest
 from napari_mpi.engine.batch.starts import Starts
 from napari_mpi.engine.reporting import SNAPSHOT_INTERVAL
 
 UP_TO_DATE = "up to date"
-_IN_THE_WAY = (
-    "the output {name!r} is there already and not ours, or changed since it was made:"
-    " move it, or let it be overwritten"
+_ELSEWHERE = (
+    "its result was made from {other}, which is still there: choose another output"
+    " folder, or let it be overwritten"
 )
 _ITSELF = "its result would replace the file itself: choose another output or suffix"
 
@@ -71,7 +80,9 @@ def plan_batch(
     return plan
 
 
-def planned(item: Item, request: BatchRequest, starts: Starts) -> Beats[Outcome]:
+def planned(
+    item: Item, request: BatchRequest, starts: Starts, *, since: float | None = None
+) -> Beats[Outcome]:
     """Return what is known of a file before the work.
 
     Parameters
@@ -82,6 +93,9 @@ def planned(item: Item, request: BatchRequest, starts: Starts) -> Beats[Outcome]
         What was asked for.
     starts : Starts
         Made from it.
+    since : float, optional
+        When the run began, in seconds since 1970: what was made thereafter, by another
+        run, is not overwritten.
 
     Yields
     ------
@@ -96,25 +110,42 @@ def planned(item: Item, request: BatchRequest, starts: Starts) -> Beats[Outcome]
     outcome = outcome_of(item, request.folders)
     if item.status is not Status.WAITING:
         return outcome
+    try:
+        return (yield from _looked_at(item, outcome, request, starts, since))
+    except OSError as error:
+        path = error.filename or item.source
+        return failed(outcome, f"{path} cannot be looked at: {said(error)}")
+
+
+def _looked_at(
+    item: Item,
+    outcome: Outcome,
+    request: BatchRequest,
+    starts: Starts,
+    since: float | None,
+) -> Beats[Outcome]:
     records = Records(request.folders.output)
-    record = records.read(item)
-    if item.output.exists() and item.output.samefile(item.source):
+    if is_same(item.output, item.source):
         return failed(outcome, _ITSELF)
-    if request.retry_failed and not record.failure:
+    record = records.read(item)
+    if request.retry_failed and not records.has_failed(item):
         known = "done before" if record.made_from else "not tried before"
         return remembered(outcome, record, f"it has not failed, but was {known}")
-    if request.overwrite:
+    if request.overwrite and (since is None or records.written_at(item) < since):
         return outcome
-    try:
-        made_from = _made_from(record, starts)
-        standing = yield from records.standing(item, record, made_from)
-    except OSError as error:
-        return failed(outcome, f"it cannot be read: {error.strerror}")
+    standing = yield from records.standing(item, record, _made_from(record, starts))
     if standing is Standing.CURRENT:
         return remembered(outcome, record, UP_TO_DATE)
     if standing is Standing.FOREIGN:
-        return failed(outcome, _IN_THE_WAY.format(name=outcome.output))
+        return failed(outcome, in_the_way(item))
+    if standing is Standing.STALE and _is_elsewhere(record.source, item.source):
+        return failed(outcome, _ELSEWHERE.format(other=record.source))
     return outcome
+
+
+def _is_elsewhere(known: str, source: Path) -> bool:
+    """Whether a result's source is another file than the one at hand, and there."""
+    return bool(known) and Path(known).exists() and not is_same(Path(known), source)
 
 
 def outcome_of(item: Item, folders: Folders) -> Outcome:
@@ -130,6 +161,8 @@ def failed(outcome: Outcome, message: str) -> Outcome:
 
 def _made_from(record: Record, starts: Starts) -> dict[str, Any] | None:
     """Return what a result like the recorded one would be made from now."""
-    if record.made_from is None:
+    try:
+        kind = Kind(**(record.made_from or {})["kind"])
+    except (KeyError, TypeError):  # never made, or a damaged record
         return None
-    return starts.made_from(Kind(**record.made_from["kind"]))
+    return starts.made_from(kind)

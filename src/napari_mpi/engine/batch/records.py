@@ -11,28 +11,20 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from napari_mpi.engine.batch.items import Item
+from napari_mpi.engine.batch.contents import Beats, content_sha256, sync
+from napari_mpi.engine.batch.items import HIDDEN, Item, said
 from napari_mpi.engine.batch.outcomes import Outcome, Status
-from napari_mpi.engine.errors import DiskError, EngineError
-from napari_mpi.engine.whole_files import put_folder, whole_file
+from napari_mpi.engine.errors import DiskError, EngineError, ImageFileError
+from napari_mpi.engine.whole_files import ensure_writable, put_folder, whole_file
 
-T = TypeVar("T")
-
-HIDDEN = ".napari-mpi"
-"""Name of the folder that records are kept in."""
-
-Beats = Generator[None, None, T]
-"""Work that takes a while: yields now and then, returns a ``T``."""
-
-_BLOCK = 2**25  # bytes that are read at once: some hundredths of a second
 _FORMAT = "napari-mpi record 1"
 
 
@@ -61,18 +53,22 @@ class Record:
         Of the files' contents when it was made.
     former_sha256 : str
         Of the output that it replaced, should it not have come to that.
+    source : str
+        Where its source was.
     outcome : dict
         The fields of its `Outcome`, as JSON values.
-    failure : str
-        Why the newest try has failed; empty if it has not.
     """
 
     made_from: dict[str, Any] | None = None
     input_sha256: str = ""
     output_sha256: str = ""
     former_sha256: str = ""
+    source: str = ""
     outcome: dict[str, Any] = field(default_factory=dict, repr=False)
-    failure: str = ""
+
+    def owns(self, sha256: str) -> bool:
+        """Return whether a content is of ours, the newest or the one before."""
+        return bool(sha256) and sha256 in (self.output_sha256, self.former_sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +89,25 @@ class Records:
         return self.output / HIDDEN
 
     def make(self) -> None:
-        """Make the folders.
+        """Make the folders, and remove what runs that were killed have left.
 
         Raises
         ------
         DiskError
             If they cannot be made, or not be written to.
         """
+        items = self.folder / "items"
         try:
-            (self.folder / "items").mkdir(parents=True, exist_ok=True)
-            with whole_file(self.folder / "items" / ".probe") as probe:
-                probe.touch()
-            (self.folder / "items" / ".probe").unlink(missing_ok=True)
+            items.mkdir(parents=True, exist_ok=True)
+            ensure_writable(items / "any")
         except OSError as error:
             raise DiskError(
-                f"the output folder {self.output} cannot be written"
-                f" ({error.strerror or error}): choose another"
+                f"the output folder {self.output} cannot be written ({said(error)}):"
+                " choose another"
             ) from error
+        for work in items.glob("*.work"):
+            with suppress(OSError, Timeout), _lock(work.with_suffix(".lock")):
+                shutil.rmtree(work, ignore_errors=True)
 
     @contextmanager
     def claimed(self, item: Item) -> Iterator[Path]:
@@ -123,31 +121,48 @@ class Records:
         ClaimedElsewhere
             If another run has it.
         """
-        lock = FileLock(self._path(item, ".lock"), timeout=0, thread_local=False)
         try:
-            lock.acquire()
+            lock = _lock(self._path(item, ".lock")).acquire()
         except Timeout as error:
             raise ClaimedElsewhere(f"another run is at work on {item.name}") from error
-        work = self._path(item, ".work")
-        try:
+        work = self.work_folder(item)
+        with lock:
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
-            yield work
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-            lock.release()
+            try:
+                yield work
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+
+    def work_folder(self, item: Item) -> Path:
+        """Return the folder that `claimed` gives."""
+        return self._path(item, ".work")
 
     def read(self, item: Item) -> Record:
         """Return what is known of an item; an empty record if nothing is."""
+        kept = _kept(self._path(item, ".json"))
         try:
-            kept = json.loads(self._path(item, ".json").read_text("utf-8"))
             if kept.pop("format") == _FORMAT and kept.pop("file") == item.name:
-                return Record(**kept)
-        except (OSError, ValueError, KeyError, TypeError):
+                record = Record(**kept)
+                return record if isinstance(record.outcome, dict) else Record()
+        except (KeyError, TypeError):
             pass  # none, or one that was damaged: as if there were none
         return Record()
 
-    def publish(self, item: Item, staged: Path, record: Record) -> Beats[None]:
+    def written_at(self, item: Item) -> float:
+        """Return when the record of an item was written; 0 if there is none."""
+        try:
+            return self._path(item, ".json").stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def has_failed(self, item: Item) -> bool:
+        """Return whether an item failed when it was last tried."""
+        return _kept(self._path(item, ".failed")).get("file") == item.name
+
+    def publish(
+        self, item: Item, staged: Path, record: Record, *, overwrite: bool
+    ) -> Beats[None]:
         """Put a result where it belongs, and note what it was made from.
 
         The note comes first and names both contents, so that wherever a run is killed
@@ -158,25 +173,36 @@ class Records:
         item : Item
             Whose result it is.
         staged : Path
-            The result, a file or a folder.
+            The result, a file or a folder, in the folder that `claimed` gave.
         record : Record
             Without ``output_sha256`` and ``former_sha256``, which are filled in.
+        overwrite : bool
+            Whether it may replace what is not ours.
+
+        Raises
+        ------
+        ImageFileError
+            If something has come in its way.
         """
-        known = self.read(item)
-        former = ""
+        known, former = self.read(item), ""
         if item.output.exists():
-            former = _first_of(known, (yield from content_sha256(item.output)))
+            found = yield from content_sha256(item.output)
+            former = found if known.owns(found) else ""
+            if not former and not overwrite:
+                raise ImageFileError(in_the_way(item))
         ready = yield from content_sha256(staged)
+        sync(staged)
         record = dataclasses.replace(record, output_sha256=ready, former_sha256=former)
-        self._write(item, record)
+        self._write(item, ".json", dataclasses.asdict(record))
         if staged.is_dir():
-            put_folder(staged, item.output)
+            put_folder(staged, item.output, aside=staged.parent)
         else:
             os.replace(staged, item.output)
+        self._path(item, ".failed").unlink(missing_ok=True)
 
     def note_failure(self, item: Item, message: str) -> None:
         """Note why an item has failed; what is known of an earlier result stays."""
-        self._write(item, dataclasses.replace(self.read(item), failure=message))
+        self._write(item, ".failed", {"message": message})
 
     def standing(
         self, item: Item, record: Record, made_from: dict[str, Any] | None
@@ -196,7 +222,10 @@ class Records:
         if not item.output.exists():
             return Standing.ABSENT
         found = yield from content_sha256(item.output)
-        if found not in (record.output_sha256, record.former_sha256):
+        if not record.owns(found):
+            # Another run may have put it there since the record was read.
+            record = self.read(item)
+        if not record.owns(found):
             return Standing.FOREIGN
         is_ours = found == record.output_sha256 and made_from is not None
         if not is_ours or record.made_from != made_from:
@@ -204,13 +233,16 @@ class Records:
         same = (yield from content_sha256(item.source)) == record.input_sha256
         return Standing.CURRENT if same else Standing.STALE
 
-    def _write(self, item: Item, record: Record) -> None:
-        kept = {"format": _FORMAT, "file": item.name, **dataclasses.asdict(record)}
-        with whole_file(self._path(item, ".json")) as path:
+    def _write(self, item: Item, ending: str, values: dict[str, Any]) -> None:
+        kept = {"format": _FORMAT, "file": item.name, **values}
+        with whole_file(self._path(item, ending)) as path:
             path.write_text(json.dumps(kept, indent=1), "utf-8")
+            sync(path)
 
     def _path(self, item: Item, ending: str) -> Path:
         name = item.output.relative_to(self.output).as_posix()
+        if ending == ".failed":  # of several that clash, each has its own
+            name = item.name
         key = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:24]
         return self.folder / "items" / f"{key}{ending}"
 
@@ -241,31 +273,22 @@ def remembered(outcome: Outcome, record: Record, message: str) -> Outcome:
     )
 
 
-def content_sha256(path: Path) -> Beats[str]:
-    """Return the sha256 of a file, or of the names and contents in a folder.
-
-    Yields every few dozen megabytes, so that whoever waits can cancel.
-    """
-    if not path.is_dir():
-        return (yield from _file_sha256(path))
-    digest = hashlib.sha256()
-    for part in sorted(path.rglob("*")):
-        if part.is_file():
-            name = part.relative_to(path).as_posix()
-            line = f"{name}\0{(yield from _file_sha256(part))}\n"
-            digest.update(line.encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+def in_the_way(item: Item) -> str:
+    """Say that there is something where a result is to be."""
+    return (
+        f"the output {item.output.name!r} is there already and not ours, or changed"
+        " since it was made: move it, or let it be overwritten"
+    )
 
 
-def _file_sha256(path: Path) -> Beats[str]:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-            yield
-    return digest.hexdigest()
+def _lock(path: Path) -> FileLock:
+    return FileLock(path, timeout=0, thread_local=False)
 
 
-def _first_of(known: Record, found: str) -> str:
-    """Return the content that is there if it is ours, else nothing."""
-    return found if found in (known.output_sha256, known.former_sha256) else ""
+def _kept(path: Path) -> dict[str, Any]:
+    """Return what a file keeps; nothing if it is not there, or damaged."""
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from napari_mpi.engine.batch.outcomes import BatchSnapshot, BatchState, Status
@@ -16,6 +16,7 @@ from napari_mpi.engine.batch.starts import Starts
 from napari_mpi.engine.batch.tally import Tally
 from napari_mpi.engine.batch.working import denoise_item
 from napari_mpi.engine.device import resolve_device
+from napari_mpi.engine.errors import EngineError
 from napari_mpi.engine.jobs import Job, Stopwatch, timed
 
 _REPORT_INTERVAL = 60.0  # seconds between two reports while the work goes on
@@ -35,7 +36,7 @@ def run_batch(
     A file that cannot be denoised is noted and the next one's turn comes. Results
     appear whole or not at all; those that are up to date are left. Several runs may
     work on the same output folder: each file is done by one of them. Whatever ends the
-    batch, the report is written.
+    batch once the files are known, the report is written.
 
     Parameters
     ----------
@@ -83,14 +84,18 @@ def _run(
             yield from share_adaptations(tally, request, starts)
         tally.begin()
         if scheduler is None:
-            steps = _one_by_one(tally, request, starts)
+            steps = _one_by_one(tally, request, starts, time.time())
         else:
             steps = _spread(scheduler, tally, request)
         with closing(steps):
             yield from _reporting(steps, tally, request)
-    finally:
-        tally.close()
-        write_report(request, state.outcomes)
+    except BaseException:
+        state.close()
+        with suppress(EngineError):  # what ended the batch is told, not this
+            write_report(request, state.outcomes)
+        raise
+    state.close()
+    write_report(request, state.outcomes)
     return state
 
 
@@ -100,7 +105,8 @@ def _note_failures(plan: Plan, request: BatchRequest) -> None:
     records.make()
     for item, outcome in plan:
         if outcome.status is Status.FAILED:
-            records.note_failure(item, outcome.message)
+            with suppress(OSError):  # it is in the report all the same
+                records.note_failure(item, outcome.message)
 
 
 def _spread(scheduler: str, tally: Tally, request: BatchRequest) -> Steps:
@@ -110,7 +116,9 @@ def _spread(scheduler: str, tally: Tally, request: BatchRequest) -> Steps:
     return spread(scheduler, tally, request)
 
 
-def _one_by_one(tally: Tally, request: BatchRequest, starts: Starts) -> Steps:
+def _one_by_one(
+    tally: Tally, request: BatchRequest, starts: Starts, since: float
+) -> Steps:
     """Do the files in order; those that another run is at work on come last."""
     queue = deque(tally.waiting())
     claimed = 0  # in a row
@@ -118,7 +126,7 @@ def _one_by_one(tally: Tally, request: BatchRequest, starts: Starts) -> Steps:
         number = queue.popleft()
         yield tally.running(number)
         try:
-            yield from _do(number, tally, request, starts)
+            yield from _do(number, tally, request, starts, since)
             claimed = 0
         except ClaimedElsewhere as error:
             queue.append(number)
@@ -129,9 +137,11 @@ def _one_by_one(tally: Tally, request: BatchRequest, starts: Starts) -> Steps:
                 time.sleep(_WAIT)
 
 
-def _do(number: int, tally: Tally, request: BatchRequest, starts: Starts) -> Steps:
+def _do(
+    number: int, tally: Tally, request: BatchRequest, starts: Starts, since: float
+) -> Steps:
     item = tally.items[number]
-    job: Any = denoise_item(item, request, starts)
+    job: Any = denoise_item(item, request, starts, since=since)
     with closing(job):
         while True:
             try:
@@ -152,6 +162,7 @@ def _reporting(steps: Steps, tally: Tally, request: BatchRequest) -> Steps:
     written = time.monotonic()
     for snapshot in steps:
         if snapshot.changed and time.monotonic() - written >= _REPORT_INTERVAL:
-            write_report(request, tally.state.outcomes)
+            with suppress(EngineError):  # the last one counts
+                write_report(request, tally.state.outcomes)
             written = time.monotonic()
         yield snapshot

@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_mpi.engine.axes import ImageAxes
+from napari_mpi.engine.batch.contents import content_sha256
 from napari_mpi.engine.batch.items import Item
 from napari_mpi.engine.batch.kinds import Kind, kind_of
 from napari_mpi.engine.batch.outcomes import BatchSnapshot
-from napari_mpi.engine.batch.records import content_sha256
+from napari_mpi.engine.batch.planning import failed
+from napari_mpi.engine.batch.records import Records
 from napari_mpi.engine.batch.request import BatchRequest
 from napari_mpi.engine.batch.starts import FOLDER_ADAPTATION, Starts
 from napari_mpi.engine.batch.tally import Tally
+from napari_mpi.engine.batch.working import free_memory
 from napari_mpi.engine.denoising import effective_config
 from napari_mpi.engine.device import describe_device, is_full_memory, resolve_device
 from napari_mpi.engine.errors import EngineError, ImageError, OutOfMemory
@@ -64,28 +67,50 @@ def share_adaptations(tally: Tally, request: BatchRequest, starts: Starts) -> St
     Raises
     ------
     EngineError
-        If weights or device are not there, or the memory is full.
+        If weights or device are not there.
     """
     kinds = yield from _sorted_by_kind(tally, request)
-    for kind, items in sorted(kinds.items()):
-        path = starts.adapted_path(kind)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_suffix(".lock"), timeout=0, thread_local=False)
-        yield from _acquire(lock, tally)
+    for kind, numbers in sorted(kinds.items()):
+        message = ""
         try:
-            if request.overwrite or not path.exists():
-                weights = yield from _adapted(kind, items, tally, request, starts)
-                save_weights(weights, path)
-                starts.forget()
-        finally:
-            lock.release()
+            yield from _share(kind, numbers, tally, request, starts)
+        except Exception as error:  # noqa: BLE001 the next kind's turn comes
+            message = _sentence(error)
+        free_memory()
+        for number in numbers if message else ():
+            Records(request.folders.output).note_failure(tally.items[number], message)
+            yield tally.settle(number, failed(tally.state.outcomes[number], message))
 
 
-def _sorted_by_kind(
-    tally: Tally, request: BatchRequest
-) -> Told[dict[Kind, list[Item]]]:
+def _share(
+    kind: Kind, numbers: list[int], tally: Tally, request: BatchRequest, starts: Starts
+) -> Steps:
+    path = starts.adapted_path(kind)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_suffix(".lock"), timeout=0, thread_local=False)
+    yield from _acquire(lock, tally)
+    try:
+        if request.overwrite or not starts.can_start(kind):
+            items = [tally.items[number] for number in numbers]
+            weights = yield from _adapted(kind, items, tally, request, starts)
+            save_weights(weights, path)
+            starts.forget()
+    finally:
+        lock.release()
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, EngineError):
+        return str(error)
+    return (
+        f"these files could not be adapted to ({type(error).__name__}: {error}): let"
+        " each be adapted to by itself"
+    )
+
+
+def _sorted_by_kind(tally: Tally, request: BatchRequest) -> Told[dict[Kind, list[int]]]:
     """Sort the files to be done; what cannot be read is told when its turn comes."""
-    kinds: dict[Kind, list[Item]] = {}
+    kinds: dict[Kind, list[int]] = {}
     waiting, told = tally.waiting(), 0.0
     for count, number in enumerate(waiting):
         if time.monotonic() - told >= SNAPSHOT_INTERVAL:
@@ -94,8 +119,8 @@ def _sorted_by_kind(
         item = tally.items[number]
         try:
             image = opened_image(item.source, request.method.axes)
-            kinds.setdefault(kind_of(image), []).append(item)
-        except EngineError:
+            kinds.setdefault(kind_of(image), []).append(number)
+        except Exception:  # noqa: BLE001 it is told when its turn comes
             continue
     return kinds
 
@@ -177,7 +202,7 @@ def _windows(
             files[item.name] = yield from _beating(
                 content_sha256(item.source), tally, stage
             )
-        except (EngineError, OSError):
+        except Exception:  # noqa: BLE001
             continue  # it is told when its turn comes
     return files, _of_one_size(windows, kind)
 

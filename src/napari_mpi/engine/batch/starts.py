@@ -113,6 +113,14 @@ class Starts:
             "weights": weights,
         }
 
+    def can_start(self, kind: Kind) -> bool:
+        """Return whether files of a kind have weights that can be loaded."""
+        try:
+            self.weights(kind)
+        except EngineError:
+            return False
+        return True
+
     def forget(self) -> None:
         """Load weights anew when they are next asked for."""
         self._load.cache_clear()

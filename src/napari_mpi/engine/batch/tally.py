@@ -88,16 +88,6 @@ class Tally:
         """Return what is done for all files together."""
         return self._snapshot(stage=stage)
 
-    def close(self) -> None:
-        """Say of all files that were not done that they were not."""
-        for number, outcome in enumerate(self.state.outcomes):
-            if not outcome.status.is_settled:
-                cut = outcome.status is Status.RUNNING
-                self.state.outcomes[number] = dataclasses.replace(
-                    self._with(number, Status.NOT_REACHED),
-                    message="cancelled while it was at work" if cut else "",
-                )
-
     def _with(self, number: int, status: Status) -> Outcome:
         return dataclasses.replace(self.state.outcomes[number], status=status)
 

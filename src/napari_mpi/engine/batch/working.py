@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_mpi.engine.batch.items import Item
+from napari_mpi.engine.batch.contents import content_sha256
+from napari_mpi.engine.batch.items import Item, said
 from napari_mpi.engine.batch.kinds import kind_of
 from napari_mpi.engine.batch.outcomes import Outcome, Status, as_json
-from napari_mpi.engine.batch.planning import failed, planned
-from napari_mpi.engine.batch.records import Record, Records, content_sha256
+from napari_mpi.engine.batch.planning import failed, outcome_of, planned
+from napari_mpi.engine.batch.records import ClaimedElsewhere, Record, Records
 from napari_mpi.engine.batch.request import BatchRequest
 from napari_mpi.engine.batch.starts import FOLDER_ADAPTATION, Starts
 from napari_mpi.engine.denoising import DenoisingSnapshot
@@ -40,7 +41,7 @@ _SMALLER = f"done in tiles of {SMALLEST} pixels, since the memory was full"
 
 
 def denoise_item(
-    item: Item, request: BatchRequest, starts: Starts
+    item: Item, request: BatchRequest, starts: Starts, *, since: float | None = None
 ) -> Job[DenoisingSnapshot | None, Outcome]:
     """Denoise one file of a batch.
 
@@ -52,6 +53,8 @@ def denoise_item(
         What was asked for.
     starts : Starts
         Made from it.
+    since : float, optional
+        When the run began, see `planned`.
 
     Yields
     ------
@@ -69,23 +72,27 @@ def denoise_item(
     ClaimedElsewhere
         If another run is at work on it.
     """
-    records = Records(request.folders.output)
-    with records.claimed(item) as work:
-        # Another run may have done it since the plan was made.
-        outcome = yield from planned(item, request, starts)
-        if outcome.status is not Status.WAITING:
-            return outcome
-        watch = Stopwatch()
-        staged = work / item.output.name
-        try:
+    records, outcome = (
+        Records(request.folders.output),
+        outcome_of(item, request.folders),
+    )
+    try:
+        with records.claimed(item) as work:
+            # Another run may have done it since the plan was made.
+            outcome = yield from planned(item, request, starts, since=since)
+            if outcome.status is not Status.WAITING:
+                return outcome
+            staged, watch = work / item.output.name, Stopwatch()
             job = _denoised(item, outcome, request, starts, staged, watch)
             return (yield from timed(job, watch))
-        except Exception as error:  # noqa: BLE001 the next file's turn comes
-            outcome = _failed(outcome, error, item, staged)
-        free_memory()  # only here: the error kept the frames that hold it
-        with suppress(OSError):  # of a full disk, which the outcome tells of
-            records.note_failure(item, outcome.message)
-        return outcome
+    except ClaimedElsewhere:
+        raise
+    except Exception as error:  # noqa: BLE001 the next file's turn comes
+        outcome = _failed(outcome, error, item, records)
+    free_memory()  # only here: the error kept the frames that hold it
+    with suppress(OSError):  # of a full disk, which the outcome tells of
+        records.note_failure(item, outcome.message)
+    return outcome
 
 
 def free_memory() -> None:
@@ -110,7 +117,7 @@ def _denoised(
         return starts.weights(kind_of(image))
 
     opened = open_file(item.source, staged, starts.method, start=start)
-    item.output.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(item, staged)
     before = _level(opened.image.array, opened)
     made, tile = yield from _with_second_try(opened, staged)
     outcome = dataclasses.replace(
@@ -128,9 +135,11 @@ def _denoised(
     record = Record(
         made_from=starts.made_from(kind_of(opened.image)),
         input_sha256=input_sha256,
+        source=str(item.source),
         outcome=as_json(outcome),
     )
-    yield from Records(request.folders.output).publish(item, staged, record)
+    records = Records(request.folders.output)
+    yield from records.publish(item, staged, record, overwrite=request.overwrite)
     return outcome
 
 
@@ -161,22 +170,40 @@ def _with_second_try(
     raise AssertionError("the second try returns or raises")
 
 
-def _failed(outcome: Outcome, error: Exception, item: Item, staged: Path) -> Outcome:
+def _make_folder(item: Item, staged: Path) -> None:
+    """Make the folder of a result, where it can be put by a mere renaming."""
+    folder = item.output.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ImageFileError(
+            f"a file stands where the folder {folder} is to be: move it"
+        ) from error
+    if folder.stat().st_dev != staged.parent.stat().st_dev:
+        raise ImageFileError(
+            f"the folder {folder} lies on another disk than the output folder: choose"
+            " one without links to other disks"
+        )
+
+
+def _failed(
+    outcome: Outcome, error: Exception, item: Item, records: Records
+) -> Outcome:
     """Return the row of a file that has failed, with one sentence on why."""
     if isinstance(error, OSError):
-        why = (error.strerror or str(error)).lower()
         path = error.filename or item.source
-        error = ImageFileError(f"{path} cannot be read or written: {why}")
+        error = ImageFileError(f"{path} cannot be read or written: {said(error)}")
     if isinstance(error, EngineError):
-        return failed(outcome, _as_of_the_file(str(error), item, staged))
+        return failed(outcome, _as_of_the_file(str(error), item, records))
     logger.error("%s has failed", item.name, exc_info=error)
     sentence = f"something unforeseen went wrong ({type(error).__name__}: {error})"
     lines = "".join(traceback.format_exception(error))
     return dataclasses.replace(failed(outcome, sentence), traceback=lines)
 
 
-def _as_of_the_file(sentence: str, item: Item, staged: Path) -> str:
+def _as_of_the_file(sentence: str, item: Item, records: Records) -> str:
     """Say 'it' for the file, whose name stands beside, and name its real output."""
+    staged = records.work_folder(item) / item.output.name
     sentence = sentence.replace(str(staged), str(item.output))
     told = sentence.removeprefix(str(item.source))
     return f"it{told}" if told != sentence else sentence
