@@ -102,6 +102,21 @@ def test_cancelling_a_spread_batch_leaves_nothing_half_done(cluster, request_):
     assert (output / "napari-mpi-report.csv").is_file()
 
 
+@pytest.mark.timeout(240)
+def test_what_another_run_is_at_work_on_comes_last(cluster, request_):
+    other = run_batch(request_)
+    for snapshot in other:
+        if snapshot.stage.startswith("iteration"):
+            break
+    state = BatchState()
+    for snapshot in run_batch(
+        request_, state=state, scheduler=cluster.scheduler_address
+    ):
+        if snapshot.totals.done == FILES - 1:
+            other.close()
+    assert state.count(Status.DONE) == FILES
+
+
 def test_a_scheduler_that_is_not_there_is_told(request_, monkeypatch):
     monkeypatch.setattr("napari_mpi.engine.batch.cluster._WAIT_FOR_ANSWER", 1.0)
     with pytest.raises(ConfigError, match="there is no scheduler at tcp"):

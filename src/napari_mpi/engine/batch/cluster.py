@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
@@ -60,15 +60,15 @@ def spread(address: str, tally: Tally, request: BatchRequest) -> Steps:
     """
     with _connected(address) as client:
         signal = _Signal(f"napari-mpi-{uuid.uuid4().hex}")
-        waiting = tally.waiting()
-        futures = {
-            client.submit(
-                work_on, tally.items[n], request, signal, time.time(), pure=False
-            ): n
-            for n in waiting
-        }
+
+        def submit(number: int) -> Any:
+            item = tally.items[number]
+            return client.submit(work_on, item, request, signal, begun, pure=False)
+
+        begun = time.time()
+        futures = {submit(number): number for number in tally.waiting()}
         try:
-            yield from _gathered(client, futures, signal, tally)
+            yield from _gathered(client, futures, signal, tally, submit)
         finally:
             if futures:
                 signal.send(client, "cancel")
@@ -94,19 +94,20 @@ def work_on(
     Returns
     -------
     Outcome
-        NOT_REACHED if the batch ended before.
+        NOT_REACHED if the batch ended before; WAITING if another run is at work on it.
     """
     starts = Starts(request)
     not_reached = dataclasses.replace(
         outcome_of(item, request.folders), status=Status.NOT_REACHED
     )
     with _one_at_a_time:
-        while not signal.heard("stop", "cancel"):
-            job = denoise_item(item, request, starts, since=since)
-            with suppress(ClaimedElsewhere), closing(job):
-                return _driven(job, signal) or not_reached
-            time.sleep(_ASK)
-    return not_reached
+        if signal.heard("stop", "cancel"):
+            return not_reached
+        job = denoise_item(item, request, starts, since=since)
+        with suppress(ClaimedElsewhere), closing(job):
+            return _driven(job, signal) or not_reached
+        time.sleep(_ASK)
+        return outcome_of(item, request.folders)
 
 
 def _driven(job: Any, signal: "_Signal") -> Outcome | None:
@@ -185,9 +186,13 @@ def _require_there(address: str) -> None:
 
 
 def _gathered(
-    client: Any, futures: dict[Any, int], signal: _Signal, tally: Tally
+    client: Any,
+    futures: dict[Any, int],
+    signal: _Signal,
+    tally: Tally,
+    submit: Callable[[int], Any],
 ) -> Steps:
-    """Take results as they come."""
+    """Take results as they come; what another run is at work on comes last."""
     from distributed import as_completed
 
     queue = as_completed(futures, loop=client.loop)
@@ -204,7 +209,13 @@ def _gathered(
             )
         for future in queue.next_batch(block=False) if queue.has_ready() else ():
             number = futures.pop(future)
-            yield tally.settle(number, _outcome(future, tally, number))
+            outcome = _outcome(future, tally, number)
+            if outcome.status is Status.WAITING:
+                again = submit(number)
+                futures[again] = number
+                queue.add(again)
+            else:
+                yield tally.settle(number, outcome)
         if time.monotonic() - told >= _ASK:
             told = time.monotonic()
             workers = len(client.scheduler_info(n_workers=-1)["workers"])
