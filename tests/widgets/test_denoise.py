@@ -682,3 +682,42 @@ def test_the_theme_s_colours_reach_the_curve(viewer, make_widget):
     dark = widget.curve._plot.backgroundBrush().color().name()
     viewer.theme = "light"
     assert widget.curve._plot.backgroundBrush().color().name() != dark
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_what_was_removed_is_shown_on_request(
+    viewer, make_widget, noisy, qtbot, monkeypatch, small
+):
+    monkeypatch.setattr(_denoise_run, "is_small", lambda _: small)
+    stack = np.stack([noisy, noisy + 7])
+    viewer.add_image(stack, name="cells", scale=(1, 0.2, 0.2), axis_labels="zyx")
+    viewer.dims.set_current_step(0, 1)
+    widget = make_widget()
+    widget.form.scope.value = Scope.PLANE
+    assert not widget.removed_button.isEnabled()
+    run = start(widget, qtbot)
+    wait_for_end(run, qtbot)
+    widget.removed_button.click()
+    layer = viewer.layers["cells (noise removed)"]
+    assert layer is not run.result
+    left = stack[1:].astype(float) - run.result.data
+    np.testing.assert_array_equal(np.asarray(layer.data), left)
+    np.testing.assert_allclose(layer.translate, run.result.translate)
+    np.testing.assert_allclose(layer.scale, run.result.scale)
+    low, high = layer.contrast_limits
+    assert high == -low == pytest.approx(3 * left.std())
+    viewer.layers.remove(run.result)
+    assert not widget.removed_button.isEnabled()
+
+
+def test_what_was_removed_from_colours_is_grey(viewer, make_widget, rng, qtbot):
+    tissue = rng.integers(0, 256, (24, 20, 3)).astype(np.uint8)
+    viewer.add_image(tissue, name="tissue", rgb=True)
+    widget = make_widget()
+    wait_for_end(start(widget, qtbot), qtbot)
+    widget.removed_button.click()
+    layer = viewer.layers["tissue (noise removed)"]
+    assert not layer.rgb
+    assert layer.data.shape == (24, 20)
+    left = tissue.astype(float) - widget.run.result.data
+    np.testing.assert_allclose(layer.data, left.mean(-1), atol=1e-4)

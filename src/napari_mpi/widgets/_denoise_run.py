@@ -12,7 +12,9 @@ from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
 
 from napari_mpi.engine.errors import EngineError
+from napari_mpi.engine.growing import is_small
 from napari_mpi.engine.presets import GUARDED, UNMERGED
+from napari_mpi.engine.removed import Removed
 from napari_mpi.widgets._denoise_job import (
     Finished,
     Prepared,
@@ -184,12 +186,37 @@ class DenoiseRun:
             self._state = None  # and with it the network
         return losses
 
+    def show_removed(self) -> None:
+        """Add a layer of source minus result, in which no structure should be seen."""
+        assert self.result is not None
+        selection = self.request.selection
+        removed = Removed(
+            selection.lazy(), self.result.data, colour=bool(self.source.rgb)
+        )
+        add_result(
+            self._viewer,
+            self.source,
+            np.asarray(removed) if is_small(removed) else removed,
+            selection.index,
+            {**self.result.metadata["napari-mpi"], "shows": "source minus result"},
+            what="noise removed",
+            contrast_limits=removed.limits(),
+            colormap="gray",
+            rgb=False,
+        )
+
     # -- how it stands -----------------------------------------------------------
 
     @property
     def has_result(self) -> bool:
         """Whether there is anything to keep."""
         return self._newest is not None
+
+    @property
+    def can_show_removed(self) -> bool:
+        """Whether there is a result to take from its source, and it has ended."""
+        over = self.ending is not Ending.NOT_YET
+        return over and self.result is not None and self.result in self._viewer.layers
 
     @property
     def fraction(self) -> float:

@@ -164,20 +164,32 @@ def same_part(layer: Image, selection: Selection) -> Selection:
 
 
 def add_result(
-    viewer: ViewerModel, source: Image, image: Array, index: Index, made: dict[str, Any]
+    viewer: ViewerModel,
+    source: Image,
+    image: Any,
+    index: Index,
+    made: dict[str, Any],
+    *,
+    what: str = "denoised",
+    **looks: Any,
 ) -> Image:
     """Add a layer for a result that overlays its source exactly.
 
     It is a layer of its own, never one that was there, with the source's place,
-    units and looks, and how it was made in ``metadata['napari-mpi']``.
+    units and looks, but for those that are given, and how it was made in
+    ``metadata['napari-mpi']``.
     """
     # As the transforms name it: an offset in data is turned and sheared into place.
     attributes = {name: getattr(source, name) for name in _KEPT}
     attributes["translate"] = _offset(source, index)
     metadata = {**source.metadata, "napari-mpi": made}
-    name = f"{source.name} (denoised)"
+    name = f"{source.name} ({what})"
     return viewer.add_image(
-        image, name=name, metadata=metadata, multiscale=False, **attributes
+        image,
+        name=name,
+        metadata=metadata,
+        multiscale=False,
+        **{**attributes, **looks},
     )
 
 

@@ -73,8 +73,12 @@ class DenoiseWidget(RunWidget):
         self.pause_button = QPushButton("Pause")
         self.stop_button = QPushButton("Stop and keep")
         self.cancel_button = QPushButton("Cancel")
+        self.removed_button = QPushButton("Show noise removed")
         self.hint = _wrapped_label()
         self.status = _wrapped_label()
+        self.removed_button.setToolTip(
+            "a layer of source minus result: structure that you see in it was lost"
+        )
         self.stop_button.setToolTip("end now and keep what has been reached")
         self.cancel_button.setToolTip("end now and remove the result")
 
@@ -87,6 +91,7 @@ class DenoiseWidget(RunWidget):
             layout.addWidget(part)
         layout.addLayout(running)
         layout.addWidget(self.status)
+        layout.addWidget(self.removed_button)
         layout.addWidget(self.curve)
         layout.addStretch()
         layout.addWidget(_wrapped_label("For research use only, not for diagnosis."))
@@ -99,6 +104,16 @@ class DenoiseWidget(RunWidget):
         self.pause_button.clicked.connect(self._pause_or_continue)
         self.stop_button.clicked.connect(partial(self._end, Ending.STOPPED))
         self.cancel_button.clicked.connect(partial(self._end, Ending.CANCELLED))
+        self.removed_button.clicked.connect(self._show_removed)
+        self._viewer.layers.events.removed.connect(self._on_layer_removed)
+
+    def _on_layer_removed(self, event: Any = None) -> None:
+        if isalive(self):
+            self._check()
+
+    def _show_removed(self) -> None:
+        if self.run is not None and self.run.can_show_removed:
+            self.run.show_removed()
 
     def _check(self) -> None:
         """Say before the start what cannot be denoised."""
@@ -106,6 +121,9 @@ class DenoiseWidget(RunWidget):
         self.hint.setText(problem or "")
         self.hint.setVisible(bool(problem))
         self.start_button.setEnabled(not problem and not self._is_active())
+        self.removed_button.setEnabled(
+            self.run is not None and self.run.can_show_removed
+        )
 
     def _show_state(self) -> None:
         """Let the buttons follow the state of the run."""
