@@ -19,7 +19,8 @@ from napari_mpi.engine.errors import EngineError
 from napari_mpi.engine.jobs import Job
 from napari_mpi.widgets._batch_rows import in_minutes
 from napari_mpi.widgets._endings import Ending
-from napari_mpi.widgets._workers import JobWorker, start_job
+from napari_mpi.widgets._pausable import Pausable
+from napari_mpi.widgets._workers import start_job
 
 _STEPS = 1000  # of the progress bar
 _ENDS = {
@@ -37,7 +38,7 @@ def batch_job(request: BatchRequest, state: BatchState) -> Job[BatchSnapshot, No
     yield from run_batch(request, state=state)
 
 
-class BatchRun:
+class BatchRun(Pausable):
     """Everything that belongs to one run, on the main thread.
 
     Parameters
@@ -47,15 +48,12 @@ class BatchRun:
     """
 
     def __init__(self, request: BatchRequest) -> None:
+        super().__init__()
         self.request = request
         self.ending = self.asked = Ending.NOT_YET
-        self.is_paused = False
         self.newest: BatchSnapshot | None = None
         self._state = BatchState()
         self._changed: dict[int, Outcome] = {}
-        self._worker: JobWorker | None = None
-        self._bar: progress | None = None
-        self._started = self._paused_at = 0.0
         self._seconds = 0.0
 
     # -- what it does ------------------------------------------------------------
@@ -77,13 +75,6 @@ class BatchRun:
             warned=show_warning,
             ended=ended,
         )
-
-    def toggle_pause(self) -> None:
-        """Pause at the next snapshot, or go on."""
-        if self._worker is not None:
-            self.is_paused = not self.is_paused
-            self._worker.hold(self.is_paused)
-            self._stop_the_clock()
 
     def ask(self, ending: Ending) -> None:
         """Ask the run to end: STOPPED after the file at work, CANCELLED at once.
@@ -186,14 +177,3 @@ class BatchRun:
         if report.is_file():
             parts.append(f"report: {report}")
         return " · ".join(parts)
-
-    def _stop_the_clock(self) -> None:
-        """Leave pauses out of the pace and of the time that is told at the end."""
-        if self.is_paused:
-            self._paused_at = time.monotonic()
-            return
-        pause = time.monotonic() - self._paused_at
-        self._started += pause
-        if self._bar is not None:
-            self._bar.start_t += pause
-            self._bar.last_print_t += pause

@@ -25,12 +25,13 @@ from napari_mpi.widgets._denoise_job import (
 from napari_mpi.widgets._endings import Ending
 from napari_mpi.widgets._layers import add_result
 from napari_mpi.widgets._looking import Looking
-from napari_mpi.widgets._workers import JobWorker, start_job
+from napari_mpi.widgets._pausable import Pausable
+from napari_mpi.widgets._workers import start_job
 
 _STEPS = 1000  # of the progress bar, for one plane
 
 
-class DenoiseRun:
+class DenoiseRun(Pausable):
     """Everything that belongs to one run, on the main thread.
 
     It holds the layers themselves, not their names: they may be renamed, reordered
@@ -47,20 +48,17 @@ class DenoiseRun:
     """
 
     def __init__(self, viewer: Viewer, source: Image, request: Request) -> None:
+        super().__init__()
         self.source = source
         self.request = request
         self.ending = Ending.NOT_YET
         self.asked = Ending.NOT_YET
-        self.is_paused = False
         self.result: Image | None = None
         self._viewer = viewer
         self._further = request.config.iterations
         self._state: Any = None
         self._kept: Any = None  # the result that a run goes on from
-        self._paused_at = 0.0
-        self._worker: JobWorker | None = None
         self._looking: Looking | None = None
-        self._bar: progress | None = None
         self._prepared: Prepared | None = None
         self._newest: Progress | None = None
         self._unshown: dict[str, Any] = {}
@@ -104,13 +102,6 @@ class DenoiseRun:
             further = self.request.config.iterations + self._further
             config = dataclasses.replace(self.request.config, iterations=further)
             self.request = dataclasses.replace(self.request, config=config)
-
-    def toggle_pause(self) -> None:
-        """Pause at the next snapshot, or go on."""
-        if self._worker is not None:
-            self.is_paused = not self.is_paused
-            self._worker.hold(self.is_paused)
-            self._stop_the_clock()
 
     def ask(self, ending: Ending) -> None:
         """Ask the run to end; it does so after the iteration at work."""
@@ -287,17 +278,6 @@ class DenoiseRun:
         if self.asked is Ending.NOT_YET and self._worker.abort_requested:
             return Ending.STOPPED  # by napari itself, which is about to close
         return Ending.COMPLETE if self.asked is Ending.NOT_YET else self.asked
-
-    def _stop_the_clock(self) -> None:
-        """Leave pauses out of the pace and of the time that is told at the end."""
-        if self.is_paused:
-            self._paused_at = time.monotonic()
-            return
-        pause = time.monotonic() - self._paused_at
-        self._started += pause
-        if self._bar is not None:
-            self._bar.start_t += pause
-            self._bar.last_print_t += pause
 
     def _time_left(self) -> str:
         """Return the time left at the pace of the last iterations, as the bar does."""

@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 
 from napari_mpi.engine.errors import EngineError
 from napari_mpi.widgets._endings import Ending
+from napari_mpi.widgets._pausable import Pausable
 from napari_mpi.widgets._pretrain_job import (
     Begun,
     PretrainRequest,
     Saved,
     pretrain_job,
 )
-from napari_mpi.widgets._workers import JobWorker, start_job
+from napari_mpi.widgets._workers import start_job
 
 _GAP = 4  # pixels between the pictures of a preview
 
 
-class PretrainRun:
+class PretrainRun(Pausable):
     """Everything that belongs to one run, on the main thread.
 
     Parameters
@@ -35,17 +36,15 @@ class PretrainRun:
     """
 
     def __init__(self, viewer: Viewer, request: PretrainRequest) -> None:
+        super().__init__()
         self.request = request
         self.ending = self.asked = Ending.NOT_YET
-        self.is_paused = False
         self.preview: Image | None = None
         self.begun: Begun | None = None
         self._viewer = viewer
-        self._worker: JobWorker | None = None
         self._newest: Any = None
         self._reading: Any = None
         self._psnr = float("nan")
-        self._bar: progress | None = None
 
     # -- what it does ------------------------------------------------------------
 
@@ -63,12 +62,6 @@ class PretrainRun:
             warned=show_warning,
             ended=ended,
         )
-
-    def toggle_pause(self) -> None:
-        """Pause at the next snapshot, or go on."""
-        if self._worker is not None:
-            self.is_paused = not self.is_paused
-            self._worker.hold(self.is_paused)
 
     def ask(self, ending: Ending) -> None:
         """Ask the run to end; it does so after the step at work."""

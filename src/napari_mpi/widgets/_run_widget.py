@@ -4,7 +4,7 @@ from typing import Any
 
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_mpi.widgets._endings import Ending
 
@@ -33,3 +33,10 @@ class RunWidget(QWidget):
     def _leave(self) -> None:
         if self._is_active():
             self.run.ask(self.when_left)
+
+
+def wrapped_label(text: str = "") -> QLabel:
+    """Return a label that goes on in the next line."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    return label

@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -24,7 +23,7 @@ from napari_mpi.widgets._batch_run import BatchRun
 from napari_mpi.widgets._batch_table import BatchTable
 from napari_mpi.widgets._endings import Ending
 from napari_mpi.widgets._form_and_rest import FormAndRest
-from napari_mpi.widgets._run_widget import RunWidget
+from napari_mpi.widgets._run_widget import RunWidget, wrapped_label
 from napari_mpi.widgets._side_by_side import SideBySide
 
 REFRESH_INTERVAL = 200
@@ -86,7 +85,7 @@ class BatchWidget(RunWidget):
         self.cancel_button = QPushButton("Cancel now")
         self.open_button = QPushButton("Open")
         self.failed_box = QCheckBox("Only failed")
-        self.hint, self.status = _wrapped_label(), _wrapped_label()
+        self.hint, self.status = wrapped_label(), wrapped_label()
         # Names of files are long and short: the table would jump up and down.
         self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing())
         self.status.setTextInteractionFlags(
@@ -116,7 +115,7 @@ class BatchWidget(RunWidget):
         below.addWidget(self.status)
         below.addWidget(self.table, stretch=1)
         below.addLayout(looking)
-        below.addWidget(_wrapped_label("For research use only, not for diagnosis."))
+        below.addWidget(wrapped_label("For research use only, not for diagnosis."))
         lower = QWidget()
         lower.setLayout(below)
         self._parts = FormAndRest(self.form, lower)
@@ -247,9 +246,3 @@ class BatchWidget(RunWidget):
             return
         if missing is not None:
             show_info(missing)
-
-
-def _wrapped_label(text: str = "") -> QLabel:
-    label = QLabel(text)
-    label.setWordWrap(True)
-    return label

@@ -10,7 +10,6 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
 )
@@ -21,7 +20,7 @@ from napari_mpi.widgets._denoise_form import DenoiseForm
 from napari_mpi.widgets._denoise_job import Finished, Prepared, Progress
 from napari_mpi.widgets._denoise_run import DenoiseRun
 from napari_mpi.widgets._endings import Ending
-from napari_mpi.widgets._run_widget import RunWidget
+from napari_mpi.widgets._run_widget import RunWidget, wrapped_label
 
 PREVIEW_INTERVAL = 200
 """Milliseconds between two previews: setting a layer's data costs the main thread."""
@@ -74,8 +73,8 @@ class DenoiseWidget(RunWidget):
         self.stop_button = QPushButton("Stop and keep")
         self.cancel_button = QPushButton("Cancel")
         self.removed_button = QPushButton("Show noise removed")
-        self.hint = _wrapped_label()
-        self.status = _wrapped_label()
+        self.hint = wrapped_label()
+        self.status = wrapped_label()
         self.removed_button.setToolTip(
             "a layer of source minus result: structure that you see in it was lost"
         )
@@ -94,7 +93,7 @@ class DenoiseWidget(RunWidget):
         layout.addWidget(self.removed_button)
         layout.addWidget(self.curve)
         layout.addStretch()
-        layout.addWidget(_wrapped_label("For research use only, not for diagnosis."))
+        layout.addWidget(wrapped_label("For research use only, not for diagnosis."))
         self.setLayout(layout)
 
     def _connect(self) -> None:
@@ -220,9 +219,3 @@ def _start_text(run: DenoiseRun | None) -> str:
 
 def _continue_tip(run: DenoiseRun | None) -> str:
     return "" if run is None else f"go on with {run.source.name!r} from where it stands"
-
-
-def _wrapped_label(text: str = "") -> QLabel:
-    label = QLabel(text)
-    label.setWordWrap(True)
-    return label

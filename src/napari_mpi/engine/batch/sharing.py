@@ -183,6 +183,7 @@ def _windows(
     each = math.ceil(WINDOWS / count)
     for number, item in enumerate(chosen):
         stage = f"looking at {kind} files: {number} of {count}"
+        found: Windows = []
         try:
             image = opened_image(item.source, request.method.axes)
             layout = ImageAxes(image.axes, image.array.shape)
@@ -198,12 +199,13 @@ def _windows(
                 sample = yield from _beating(job, tally, stage)
                 if not sample.intensities.is_flat:
                     to_network = sample.intensities.to_network
-                    windows += [to_network(w) for w in sample.windows[:each]]
+                    found += [to_network(w) for w in sample.windows[:each]]
             files[item.name] = yield from _beating(
                 content_sha256(item.source), tally, stage
             )
-        except Exception:  # noqa: BLE001
-            continue  # it is told when its turn comes
+        except Exception:  # noqa: BLE001 it is told when its turn comes
+            continue
+        windows += found  # all or none of a file, as `files` says
     return files, _of_one_size(windows, kind)
 
 

@@ -72,14 +72,14 @@ def denoise_item(
     ClaimedElsewhere
         If another run is at work on it.
     """
-    records, outcome = (
-        Records(request.folders.output),
-        outcome_of(item, request.folders),
-    )
+    records = Records(request.folders.output)
+    outcome = outcome_of(item, request.folders)
     try:
         with records.claimed(item) as work:
             # Another run may have done it since the plan was made.
             outcome = yield from planned(item, request, starts, since=since)
+            if outcome.status is Status.FAILED:
+                records.note_failure(item, outcome.message)
             if outcome.status is not Status.WAITING:
                 return outcome
             staged, watch = work / item.output.name, Stopwatch()
