@@ -36,8 +36,9 @@ def denoise(
     weights : str
         A name that ``napari-mpi weights list`` shows, or the path of a weights file.
     preset : str, optional
-        Noise and effort: '(blind|independent|real|correlated)-(fast|full)', or
-        'blind-auto'; what the weights are meant for if None.
+        Noise and effort: 'auto', which finds out both from the image, 'auto-fast',
+        '(blind|independent|real|correlated)-(fast|full)', or another of
+        `napari_mpi.engine.presets.PRESETS`; what the weights are meant for if None.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
     **settings

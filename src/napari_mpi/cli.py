@@ -88,6 +88,8 @@ def _denoise(options: argparse.Namespace) -> None:
     _say_notices(tell, opened.weights, notices(options.device, opened.device))
     job = denoise_file(opened, options.output)
     made = _with_progress(job, tell, quiet=options.quiet)
+    for line in made.noise:
+        tell(f"noise    {line}")
     for note in made.notes:
         tell(f"note     {note}")
     tell(f"written  {options.output}")

@@ -122,11 +122,20 @@ class Adaptation:
         return filled, _masked_loss(filled, noisy, scored)
 
     def predict(self, noisy: Tensor, masked: Tensor | None = None) -> Tensor:
-        """Predict with the averaged weights; no mask hides nothing."""
+        """Predict with the averaged weights; no mask hides nothing.
+
+        With settings that blend it is the mean of predictions, one for each factor.
+        """
         if masked is None:
             masked = torch.zeros_like(noisy[:, :1], dtype=torch.bool)
+        factors = self._config.factors
         with torch.no_grad(), self._autocast():
-            return fill(self._averaged, noisy, masked, self._config.pixel_unshuffle)
+            first, *others = (
+                fill(self._averaged, noisy, masked, factor) for factor in factors
+            )
+        for other in others:
+            first = first + other
+        return first / len(factors) if others else first
 
     def weights(self) -> Mapping[str, Tensor]:
         """Return a copy of the weights that `predict` uses."""

@@ -81,6 +81,15 @@ class FillingConfig:
     pixel_unshuffle : int
         Side of the blocks that are taken apart into sub-images before filling,
         1 to 8; 2 breaks noise that is correlated between neighbours.
+    blend : bool
+        Average predictions of the image as it is with those of it taken apart, by every
+        side up to ``pixel_unshuffle``: what noise the former let through and what
+        detail the latter lose have little in common.
+    hot_pixels : bool
+        Fill single pixels that stand far out of their neighbourhood, hot and dead ones,
+        from their neighbours before all else, see `hot_pixels`.
+    by_noise : bool
+        Let the image's own noise choose what of these settings fits it, see `chosen`.
     seed : int
         Seed of the masks, and of random weights, 0 <= seed < 2**63.
 
@@ -179,6 +188,15 @@ class FillingConfig:
         min=1,
         max=8,
     )
+    blend: bool = described(
+        False, "Blend", "average predictions of the image as it is and taken apart"
+    )
+    hot_pixels: bool = described(
+        False, "Hot pixels", "fill single pixels that stand far out before all else"
+    )
+    by_noise: bool = described(
+        False, "By noise", "let the image's own noise choose what fits it"
+    )
     seed: int = described(
         0, "Seed", "the same seed gives the same image", min=0, max=2**31 - 1
     )
@@ -195,6 +213,12 @@ class FillingConfig:
                 "passes are 0, but crops, sharing, merging and stopping need them: set"
                 " passes to 5, or the others to 0 or off"
             )
+
+    @property
+    def factors(self) -> tuple[int, ...]:
+        """Sides of the blocks that are taken apart, one for each prediction."""
+        last = self.pixel_unshuffle
+        return tuple(range(1, last + 1)) if self.blend else (last,)
 
     def _require_ranges(self) -> None:
         require_number("mask ratio", self.mask_ratio, above=None, below=1)
@@ -216,6 +240,9 @@ class FillingConfig:
         )
         require_choice("precision", self.precision, get_args(FillingPrecision))
         require_whole("pixel unshuffle", self.pixel_unshuffle, at_least=1, at_most=8)
+        require_choice("blend", self.blend, (True, False))
+        require_choice("hot pixels", self.hot_pixels, (True, False))
+        require_choice("by noise", self.by_noise, (True, False))
         require_whole("seed", self.seed, at_least=0, at_most=2**63 - 1)
 
 

@@ -13,6 +13,7 @@ from napari_mpi.engine.config import FillingConfig
 from napari_mpi.engine.denoising_state import (
     DenoisingSnapshot,
     DenoisingState,
+    noise_in_words,
     reached,
 )
 from napari_mpi.engine.device import describe_device, is_full_memory, resolve_device
@@ -31,6 +32,7 @@ __all__ = [
     "DenoisingState",
     "denoise",
     "effective_config",
+    "noise_in_words",
     "provenance",
     "reached",
     "result_for",

@@ -1,5 +1,6 @@
 """What denoising tells of itself, and what it keeps to go on from."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from napari_mpi.engine.axes import Index
+from napari_mpi.engine.choosing import choice_in_words
+from napari_mpi.engine.config import FillingConfig
 from napari_mpi.engine.filling import FillingState
+from napari_mpi.engine.findings import NoiseFindings
 from napari_mpi.engine.plane_filling import SharedAdaptation
 from napari_mpi.engine.reporting import Standing
 from napari_mpi.engine.sampling import Sample
@@ -45,6 +49,27 @@ class DenoisingSnapshot(Standing):
     image: Array | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Settings that a channel's own noise has chosen.
+
+    Parameters
+    ----------
+    found : NoiseFindings, optional
+        What its noise is like; None where it could not be told.
+    config : FillingConfig
+        The settings.
+    """
+
+    found: NoiseFindings | None
+    config: FillingConfig
+
+    def words(self) -> str:
+        """Return what was found, and what follows from it, in words."""
+        found = "cannot be told" if self.found is None else self.found.words()
+        return f"{found}; {choice_in_words(self.config, self.found)}"
+
+
 @dataclass(slots=True)
 class DenoisingState:
     """What `denoise` has reached, kept by whoever may want to go on from there.
@@ -64,6 +89,8 @@ class DenoisingState:
         Whether the network was adapted to every plane so far.
     merged : bool
         Whether the pixels' own values were merged into every plane that is done.
+    choices : dict
+        What was found of the noise, and the settings chosen by it, by channel.
     samples : dict
         What was found in an item, by its channel.
     shared : dict
@@ -78,6 +105,7 @@ class DenoisingState:
     done: dict[int, int] = field(default_factory=dict, repr=False)
     adapted: bool = True
     merged: bool = True
+    choices: dict[int, Choice] = field(default_factory=dict)
     samples: dict[int, Sample] = field(default_factory=dict, repr=False)
     shared: dict[int, SharedAdaptation] = field(default_factory=dict, repr=False)
     filling: FillingState | None = field(default=None, repr=False)
@@ -91,9 +119,36 @@ class DenoisingState:
 
 def reached(state: DenoisingState) -> dict[str, Any]:
     """Return how far a result has come, as JSON values."""
-    return {
+    made: dict[str, Any] = {
         "planes": len(state.done),
         "iteration": state.iteration,
         "adapted": state.adapted,
         "merged": bool(state.done) and state.merged,
     }
+    if state.choices:
+        made["noise"] = [
+            {
+                "channel": channel,
+                "words": choice.words(),
+                "found": choice.found and dataclasses.asdict(choice.found),
+                "settings": dataclasses.asdict(choice.config),
+            }
+            for channel, choice in sorted(state.choices.items())
+        ]
+    return made
+
+
+def noise_in_words(state: DenoisingState) -> tuple[str, ...]:
+    """Return what was found of the noise, and chosen by it; a line for each channel.
+
+    Channels that are alike share a line; there is none where nothing was to be chosen.
+    """
+    lines: dict[str, list[int]] = {}
+    for channel, choice in sorted(state.choices.items()):
+        lines.setdefault(choice.words(), []).append(channel)
+    if len(lines) < 2:
+        return tuple(lines)
+    return tuple(
+        f"channel{'s' * (len(of) > 1)} {', '.join(map(str, of))}: {words}"
+        for words, of in lines.items()
+    )

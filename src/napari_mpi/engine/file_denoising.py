@@ -60,12 +60,15 @@ class DenoisedFile:
         The pixels.
     made : dict
         What is needed to make it again, as JSON values.
+    noise : tuple of str
+        What was found of its noise, and chosen by it, in words.
     notes : tuple of str
         What a person should know about it.
     """
 
     result: Any = field(repr=False)
     made: dict[str, Any]
+    noise: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -169,7 +172,8 @@ def denoise_file(
         made["tile"] = tile
     written = ImageFile(result, image.axes, image.metadata)
     write_image(output, written, provenance=made)
-    return DenoisedFile(result, made, _notes(opened, state))
+    noise = denoising.noise_in_words(state)
+    return DenoisedFile(result, made, noise, _notes(opened, state))
 
 
 def _notes(opened: Opened, state: DenoisingState) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ class FillingState:
     ) -> None:
         self.iteration = 0
         self.pooled = pooled
-        self.pixel_unshuffle = config.pixel_unshuffle
+        self.factors = config.factors
         self.adapts = config.learning_rate > 0
         self.merged = False
         self.looked = False

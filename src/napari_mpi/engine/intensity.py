@@ -46,6 +46,11 @@ class IntensityMap:
         """Whether the item is constant: there is nothing to denoise."""
         return not self.high > self.low
 
+    @property
+    def unit(self) -> float:
+        """What of the image's intensity is 1 in the network's units."""
+        return (self.high - self.low) / (1 - 2 * NETWORK_MARGIN)
+
     def to_network(self, image: Array) -> NDArray[np.float32]:
         """Map intensities to the network's range, as float32.
 
@@ -66,8 +71,9 @@ class IntensityMap:
 
     def from_network(self, image: Array, dtype: np.dtype[np.generic]) -> Array:
         """Map back; integers are rounded, and clipped to what their type can hold."""
-        scale = (self.high - self.low) / (1 - 2 * NETWORK_MARGIN)
-        values = self.low + (image.astype(_exact_float(dtype)) - NETWORK_MARGIN) * scale
+        values = self.low + self.unit * (
+            image.astype(_exact_float(dtype)) - NETWORK_MARGIN
+        )
         return _as_dtype(values, dtype)
 
 

@@ -16,6 +16,7 @@ from napari_mpi.engine.config import FillingConfig, NetworkConfig
 from napari_mpi.engine.device import describe_device, free_memory, is_full_memory
 from napari_mpi.engine.filling import FillingState, adapting
 from napari_mpi.engine.finishing import NoiseModels, finish, learn_noise
+from napari_mpi.engine.hot_pixels import without_hot_pixels
 from napari_mpi.engine.lazy import ArrayLike
 from napari_mpi.engine.planes import Plane, as_tensor
 from napari_mpi.engine.reporting import FillingSnapshot, Reporter
@@ -93,6 +94,8 @@ class SharedAdaptation:
         self._learnt_at = -1
         network = weights.to_network(device)
         self.state = FillingState(self._noisy, network, config, pooled=True)
+        if config.hot_pixels:
+            self._noisy = without_hot_pixels(self._noisy, self.predict)
 
     def to(self, device: torch.device) -> None:
         """Move to a device."""
@@ -121,9 +124,9 @@ class SharedAdaptation:
             self._noisy, config, state=self.state, reporter=reporter, preview=preview
         )
 
-    def predict(self, noisy: Tensor) -> Tensor:
-        """Predict a window of a plane with what has been reached, nothing hidden."""
-        return self.state.adaptation.predict(noisy.to(self._device))
+    def predict(self, noisy: Tensor, masked: Tensor | None = None) -> Tensor:
+        """Predict a window with what has been reached; no mask hides nothing."""
+        return self.state.adaptation.predict(noisy.to(self._device), masked)
 
     def fill(
         self, plane: Plane, image: ArrayLike, config: FillingConfig
@@ -175,6 +178,8 @@ class SharedAdaptation:
     ) -> Iterator[Filled]:
         noisy = plane.read(image, self.channels, tile.outer).to(self._device)
         predict = self.state.adaptation.predict
+        if config.hot_pixels:
+            noisy = without_hot_pixels(noisy, predict)
         for passed in finish(noisy, predict, config, at=tile.at, models=self._models):
             if passed.share < 1:
                 yield Filled(passed.share)
@@ -195,9 +200,10 @@ class SharedAdaptation:
     def _tiles(self, plane: Plane, old: Tile | None = None) -> list[Tile]:
         """Cut a plane, or what was one tile of it, into tiles that fit the memory."""
         network = self.state.network
-        factor = self.state.pixel_unshuffle
+        factors = self.state.factors
         room = free_memory(self._device) * _SHARE / bytes_per_pixel(network.config)
-        halo, step = network.reach * factor, network.step * factor
+        halo = network.reach * max(factors)
+        step = network.step * math.lcm(*factors)
         fitting = (math.isqrt(int(room / self._images)) - 2 * halo) // step * step
         side = max(SMALLEST, min(self._side, fitting))
         shape = plane.layout.plane_shape

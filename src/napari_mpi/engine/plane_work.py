@@ -1,5 +1,6 @@
 """The planes of an image, one after the other: sampled, adapted to, filled."""
 
+import dataclasses
 import functools
 import math
 import time
@@ -15,11 +16,20 @@ from torch import Tensor
 
 from napari_mpi.engine.agenda import Agenda
 from napari_mpi.engine.axes import ImageAxes, Index
+from napari_mpi.engine.choosing import chosen
 from napari_mpi.engine.config import FillingConfig
-from napari_mpi.engine.denoising_state import DenoisingSnapshot, DenoisingState
+from napari_mpi.engine.denoising_state import (
+    Choice,
+    DenoisingSnapshot,
+    DenoisingState,
+)
 from napari_mpi.engine.filling import FillingState, iterative_filling
+from napari_mpi.engine.findings import NoiseFindings
 from napari_mpi.engine.finishing import passes_of
+from napari_mpi.engine.hot_pixels import without_hot_pixels
+from napari_mpi.engine.intensity import require_usable
 from napari_mpi.engine.lazy import ArrayLike
+from napari_mpi.engine.noise_look import look_at_noise
 from napari_mpi.engine.plane_filling import SharedAdaptation
 from napari_mpi.engine.planes import Plane
 from napari_mpi.engine.reporting import SNAPSHOT_INTERVAL, Reporter, Standing
@@ -34,6 +44,7 @@ WHOLE = 1024**2
 
 _PREVIEW = 512  # pixels along each axis, of the middle that is shown while adapting
 _STEP_COST = 3  # predictions that one iteration takes as long as
+_LOOKED_AT, _WINDOW = 4, 256  # planes of an item, pixels of each, to judge its noise
 _SAMPLE_SIDE = 256  # pixels of a window along each axis, where settings name no crop
 
 
@@ -102,7 +113,10 @@ def denoise_planes(work: Work) -> Iterator[DenoisingSnapshot]:
         if not sample.intensities.is_flat:
             plane = Plane(layout, sample.intensities, planes[number], number)
             group = item if work.shares else None
-            yield from _denoise_plane(work, plane, sample, group)
+            chosen_work = dataclasses.replace(
+                work, config=_config_of(work, item, items[item], sample)
+            )
+            yield from _denoise_plane(chosen_work, plane, sample, group)
         state.done[number] = asked
         work.done += 1
 
@@ -134,6 +148,8 @@ def _fill_alone(work: Work, plane: Plane) -> Iterator[DenoisingSnapshot]:
     """Fill a plane from its own pixels alone, all at once."""
     state = work.state
     noisy = plane.read(work.image, work.channels).to(work.device)
+    if work.config.hot_pixels:
+        noisy = without_hot_pixels(noisy, work.weights.to_network(work.device))
     if state.filling is None or state.plane != plane.number:
         network = work.weights.to_network(work.device)
         state.filling = FillingState(noisy, network, work.config)
@@ -222,6 +238,38 @@ def _fill(
                 window=part.window,
                 is_done=part.share == 1,
             )
+
+
+# -- choosing ------------------------------------------------------------------------
+
+
+def _config_of(
+    work: Work, item: int, planes: list[Index], sample: Sample
+) -> FillingConfig:
+    """Return the settings that an item's own noise chooses, if it is to."""
+    if not work.config.by_noise:
+        return work.config
+    known = work.state.choices.get(item)
+    found = known.found if known else _look(work, planes, sample)
+    config = dataclasses.replace(work.config, by_noise=False)
+    if found is not None:
+        config = chosen(work.config, found, work.weights.network)
+    work.state.choices[item] = Choice(found, config)
+    return config
+
+
+def _look(work: Work, planes: list[Index], sample: Sample) -> NoiseFindings | None:
+    """Look at the middle of some planes of an item, at even distances."""
+    count = min(_LOOKED_AT, len(planes))
+    window = _middle(work.layout.plane_shape, _WINDOW if count > 1 else _PREVIEW)
+    parts = []
+    for n in range(count):
+        index = planes[(2 * n + 1) * len(planes) // (2 * count)]
+        raw = np.asarray(work.image[work.layout.part(index, window)])
+        require_usable(raw)
+        values = sample.intensities.to_network(work.layout.channels_first(raw))
+        parts.append(torch.from_numpy(values))
+    return look_at_noise(torch.stack(parts).to(work.device), sample.intensities.unit)
 
 
 # -- reading ahead -------------------------------------------------------------------
@@ -372,11 +420,11 @@ def _fill_cost(work: Work) -> float:
     return float(passes * math.prod(work.layout.plane_shape))
 
 
-def _middle(shape: tuple[int, int]) -> Window:
+def _middle(shape: tuple[int, int], most: int = _PREVIEW) -> Window:
     """Return the middle of a plane, as much as is quick to predict."""
-    starts = [max(0, (side - _PREVIEW) // 2) for side in shape]
+    starts = [max(0, (side - most) // 2) for side in shape]
     rows, columns = (
-        slice(start, min(side, start + _PREVIEW))
+        slice(start, min(side, start + most))
         for start, side in zip(starts, shape, strict=True)
     )
     return rows, columns

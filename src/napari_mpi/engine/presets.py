@@ -6,8 +6,19 @@ from typing import Any, Literal
 from napari_mpi.engine.checks import require_choice
 from napari_mpi.engine.config import FillingConfig
 
-Noise = Literal["blind", "independent", "real", "correlated"]
+Noise = Literal["auto", "blind", "independent", "real", "correlated"]
 Effort = Literal["auto", "fast", "full"]
+
+
+def preset_name(noise: str, effort: str) -> str:
+    """Return the preset of a kind of noise and an effort; both 'auto' is one word."""
+    return noise if noise == effort else f"{noise}-{effort}"
+
+
+def noise_and_effort(name: str) -> tuple[str, str]:
+    """Return what `preset_name` has put together."""
+    noise, _, effort = name.partition("-")
+    return noise, effort or noise
 
 
 def preset(name: str, **changes: Any) -> FillingConfig:
@@ -68,11 +79,17 @@ def _ours() -> dict[str, FillingConfig]:
         weights_ema_decay=0.99,
         precision="auto",
     )
-    return {
-        "blind-auto": dataclasses.replace(full, stop=True),
-        "blind-fast": dataclasses.replace(full, iterations=12, learning_rate=1e-4),
-        "blind-full": full,
+    efforts = {
+        "auto": dataclasses.replace(full, stop=True),
+        "fast": dataclasses.replace(full, iterations=12, learning_rate=1e-4),
+        "full": full,
     }
+    told = {
+        preset_name("auto", effort): dataclasses.replace(config, by_noise=True)
+        for effort, config in efforts.items()
+    }
+    blind = {preset_name("blind", effort): config for effort, config in efforts.items()}
+    return {**told, **blind}
 
 
 PRESETS: dict[str, FillingConfig] = {
@@ -81,9 +98,9 @@ PRESETS: dict[str, FillingConfig] = {
     **_paper("real", 0.85, full=1000, shared_mask=True),
     **_paper("correlated", 0.90, full=800, shared_mask=True, pixel_unshuffle=2),
 }
-"""Settings by name: noise and effort; all but 'blind' are the paper's (section 4)."""
+"""Settings by noise and effort; all but 'auto' and 'blind' are the paper's (sec. 4)."""
 
-DEFAULT_PRESET = "blind-auto"
+DEFAULT_PRESET = "auto"
 
 GUARDED = "not adapted, since the noise is correlated between neighbours"
 """What to tell where the guard has left the network as it is."""

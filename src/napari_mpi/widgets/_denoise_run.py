@@ -66,6 +66,7 @@ class DenoiseRun(Pausable):
         self._psnr: float | None = None
         self._quality: str | None = None
         self._is_unmerged = False
+        self._noise: list[str] = []
         self._seconds = 0.0
 
     # -- what it does ------------------------------------------------------------
@@ -116,6 +117,7 @@ class DenoiseRun(Pausable):
             self._prepared = dataclasses.replace(event, state=None)
         elif isinstance(event, Progress):
             self._newest = event
+            self._note_noise()
             self._losses.extend(event.snapshot.losses)
             if event.snapshot.image is not None:
                 self._unshown[repr(event.snapshot.index)] = event.snapshot
@@ -242,6 +244,7 @@ class DenoiseRun(Pausable):
             parts.append(self._quality)
         elif self._psnr is not None:
             parts.append(f"{self._psnr:.2f} dB")
+        parts += self._noise
         if self._is_guarded(snapshot):
             parts.append(GUARDED)
         elif self._is_unmerged:
@@ -249,6 +252,14 @@ class DenoiseRun(Pausable):
         if self._prepared is not None:
             parts.append(self._prepared.device)
         return " · ".join(parts)
+
+    def _note_noise(self) -> None:
+        """Keep what was found of the noise; the state may not outlive the run."""
+        if self._state is not None and self._state.choices:
+            # Loaded by now: the choices came from it.
+            from napari_mpi.engine.denoising_state import noise_in_words
+
+            self._noise = [f"noise: {line}" for line in noise_in_words(self._state)]
 
     @property
     def _shows_copies(self) -> bool:

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
 from napari_mpi.engine.config import FillingConfig, NetworkConfig
 from napari_mpi.engine.method import Method
-from napari_mpi.engine.presets import PRESETS, Effort, Noise, preset
+from napari_mpi.engine.presets import PRESETS, Effort, Noise, preset, preset_name
 from napari_mpi.engine.recipes import PretrainingConfig
 
 C = TypeVar("C", FillingConfig, NetworkConfig, PretrainingConfig)
@@ -20,6 +20,7 @@ _SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 _LETTERS_SHOWN = 16
 
 NOISE_LABELS: dict[Noise, str] = {
+    "auto": "auto: found out from the image",
     "blind": "blind: whatever the weights know",
     "independent": "independent: from pixel to pixel",
     "real": "real: of a real instrument",
@@ -46,7 +47,7 @@ def effort_choices(noise: str) -> list[tuple[str, str]]:
     return [
         (EFFORT_LABELS[effort], effort)
         for effort in get_args(Effort)
-        if f"{noise}-{effort}" in PRESETS
+        if preset_name(noise, effort) in PRESETS
     ]
 
 

@@ -10,7 +10,12 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_mpi.engine.method import Method
-from napari_mpi.engine.presets import DEFAULT_PRESET, preset
+from napari_mpi.engine.presets import (
+    DEFAULT_PRESET,
+    noise_and_effort,
+    preset,
+    preset_name,
+)
 from napari_mpi.engine.registry import (
     DEFAULT_WEIGHTS,
     suggested_preset,
@@ -74,7 +79,7 @@ class MethodForm(QWidget):
     @property
     def preset_name(self) -> str:
         """The preset that the settings started from."""
-        return f"{self.noise.value}-{self.effort.value}"
+        return preset_name(self.noise.value, self.effort.value)
 
     # -- what there is to choose -------------------------------------------------
 
@@ -156,6 +161,6 @@ class MethodForm(QWidget):
         """Choose the kind of noise that the weights are meant for, and its effort."""
         if self.weights.value is None:
             return
-        noise, _, effort = suggested_preset(self.weights.value).partition("-")
+        noise, effort = noise_and_effort(suggested_preset(self.weights.value))
         if noise != self.noise.value:
             self.noise.value, self.effort.value = noise, effort

@@ -146,7 +146,7 @@ def _denoised(
 def _notes(opened: Opened, made: DenoisedFile, tile: int | None) -> list[str]:
     adaptation = opened.weights.provenance.get(FOLDER_ADAPTATION, {})
     guarded = [] if adaptation.get("adapted", True) else [GUARDED]
-    return [*guarded, *made.notes, *([_SMALLER] if tile else [])]
+    return [*made.noise, *guarded, *made.notes, *([_SMALLER] if tile else [])]
 
 
 def _level(image: ArrayLike, opened: Opened) -> float | None:

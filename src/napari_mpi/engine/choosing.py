@@ -1,0 +1,101 @@
+"""Settings chosen by an image's own noise; torch-free."""
+
+import dataclasses
+from typing import Any
+
+from napari_mpi.engine.config import FillingConfig, NetworkConfig
+from napari_mpi.engine.findings import FEW_HOT, STRONG, WIDE, NoiseFindings
+from napari_mpi.engine.presets import PRESETS, preset, preset_name
+
+
+def chosen(
+    config: FillingConfig, found: NoiseFindings, network: NetworkConfig
+) -> FillingConfig:
+    """Return the settings that fit the noise that was found.
+
+    With our own network they stay as they are where noise is independent from pixel to
+    pixel, or too weak to tell. Where neighbours share some of it, nothing is adapted
+    nor merged, since hidden noise could be predicted: where they share so little that
+    every other pixel is independent, predictions of the image as it is are averaged
+    with those of it taken apart; where they share most of it, it is only taken apart.
+    Colours that share their noise share the mask. Hot pixels are filled beforehand.
+
+    The paper's network gets the paper's preset for the kind of noise, and the same of
+    masks and hot pixels.
+
+    Parameters
+    ----------
+    config : FillingConfig
+        With ``by_noise``; fields that were changed from the preset's stay as they are.
+    found : NoiseFindings
+        What the noise is like.
+    network : NetworkConfig
+        Of the weights.
+
+    Returns
+    -------
+    FillingConfig
+        Without ``by_noise``; the same if it was without.
+    """
+    if not config.by_noise:
+        return config
+    effort = _effort(config)
+    changes = _changes(PRESETS[preset_name("auto", effort)], config)
+    wanted: dict[str, Any] = {"by_noise": False, "hot_pixels": found.hot >= FEW_HOT}
+    if found.shares_colours:
+        wanted["shared_mask"] = True
+    if network.architecture == "residual":
+        wanted |= _for_correlation(found)
+        return dataclasses.replace(config, **{**wanted, **changes})
+    effort = "fast" if effort == "auto" else effort
+    return preset(
+        preset_name(_noise_of_paper(found, network), effort), **{**wanted, **changes}
+    )
+
+
+def choice_in_words(config: FillingConfig, found: NoiseFindings | None = None) -> str:
+    """Return what of the settings follows from the noise, in words."""
+    shared = " for all colours" * (found is not None and found.shares_colours)
+    parts = [f"masks {100 * config.mask_ratio:.2g} %{shared}"]
+    if config.blend:
+        parts.append("averaged with the image taken apart")
+    elif config.pixel_unshuffle > 1:
+        parts.append("taken apart")
+    if config.learning_rate == 0:
+        parts.append("not adapted")
+    if config.hot_pixels:
+        parts.append("hot pixels filled")
+    return ", ".join(parts)
+
+
+def _for_correlation(found: NoiseFindings) -> dict[str, Any]:
+    if not found.is_correlated:
+        return {}
+    wanted: dict[str, Any] = {"learning_rate": 0.0, "merge": False}
+    if found.correlation < STRONG:
+        wanted |= {"pixel_unshuffle": 2, "blend": True}
+    elif found.correlation >= WIDE:
+        wanted |= {"pixel_unshuffle": 2}
+    return wanted
+
+
+def _noise_of_paper(found: NoiseFindings, network: NetworkConfig) -> str:
+    if found.is_correlated:
+        return "correlated"
+    return "real" if network.mask_channels == 1 else "independent"
+
+
+def _effort(config: FillingConfig) -> str:
+    """Return the effort whose settings are most alike."""
+
+    def unlike(effort: str) -> int:
+        return len(_changes(PRESETS[preset_name("auto", effort)], config))
+
+    return min(("auto", "fast", "full"), key=unlike)
+
+
+def _changes(base: FillingConfig, config: FillingConfig) -> dict[str, Any]:
+    """Return the fields that a person, or what the image is, has set otherwise."""
+    given = dataclasses.asdict(config)
+    before = dataclasses.asdict(base)
+    return {name: value for name, value in given.items() if value != before[name]}

@@ -1,0 +1,112 @@
+"""What an image's own noise is like: the figures, and in words; torch-free."""
+
+import math
+from dataclasses import dataclass
+
+SLIGHT, STRONG, WIDE = 0.15, 0.52, 0.8
+"""Correlation between neighbours from which on noise is called correlated at all,
+strongly, and over several pixels.
+
+In flat parts of photographs under white noise at most 0.10 is found (from a noise level
+of 10 of 255 on), 0.19 or more where it was blurred by half a pixel, 0.36 by 0.6 pixels,
+0.49 by 0.8, 0.82 by 1.5 (`benchmarks/auto.py`)."""
+
+OUTWEIGHED = 0.5
+"""Share of what taking an image apart leaves, that is detail, to call noise weak."""
+
+SHARED = 0.4
+"""Correlation between colours from which on they are said to share their noise."""
+
+FEW_HOT = 1e-4
+"""Share of the pixels that must be hot to be told of."""
+
+_GAUSSIAN, _POISSON = 0.4, 0.55  # most, and least, that goes with the intensity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseFindings:
+    """What was found of the noise in an image, or in one of its channels.
+
+    Parameters
+    ----------
+    level : float
+        Standard deviation at the usual intensity, in the image's units.
+    signal_dependence : float
+        Share of the variance, in bright parts, beyond that of the darkest, 0..1: most
+        of it for photon noise, none for noise that is the same everywhere.
+    correlation : float
+        What neighbours have in common of the noise in flat parts, -1..1.
+    detail : float
+        Share of what taking the image apart leaves, that is detail and not noise, 0..1.
+    colours : float
+        What colours have in common of the noise, -1..1; 0 for grey images.
+    hot : float
+        Share of pixels that are hot or dead, 0..1.
+    is_structured : bool
+        Whether what a first look leaves repeats at a distance, as lines do: then what
+        neighbours have in common tells of them, and not of noise.
+    """
+
+    level: float
+    signal_dependence: float
+    correlation: float
+    detail: float
+    colours: float = 0.0
+    hot: float = 0.0
+    is_structured: bool = False
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether noise is so weak that its correlation can't be told from detail.
+
+        Strong correlation can: detail has not so much of it.
+        """
+        outweighed = self.detail > OUTWEIGHED and self.correlation < STRONG
+        return outweighed or self.is_structured
+
+    @property
+    def is_correlated(self) -> bool:
+        """Whether neighbours share enough of their noise to be treated otherwise."""
+        return self.correlation >= SLIGHT and not self.is_weak
+
+    @property
+    def shares_colours(self) -> bool:
+        """Whether a pixel's colours share so much noise that one tells of another."""
+        return self.colours >= SHARED and not self.is_weak
+
+    def words(self) -> str:
+        """Return what was found, in words."""
+        parts = [
+            self._space(),
+            self._signal(),
+            f"about {_digits(self.level)} grey levels",
+        ]
+        if self.shares_colours:
+            parts.append("shared by the colours")
+        if self.hot >= FEW_HOT:
+            parts.append(f"{100 * self.hot:.2g} % hot pixels")
+        return ", ".join(parts)
+
+    def _space(self) -> str:
+        if self.correlation < SLIGHT:
+            return "pixel-independent"
+        if self.is_weak:
+            return "weak against detail, or correlated"
+        if self.correlation < STRONG:
+            return "slightly correlated"
+        return "correlated" + " over several pixels" * (self.correlation >= WIDE)
+
+    def _signal(self) -> str:
+        if self.signal_dependence >= _POISSON:
+            return "Poisson-like"
+        if self.signal_dependence <= _GAUSSIAN:
+            return "Gaussian-like"
+        return "Poisson-Gaussian"
+
+
+def _digits(value: float) -> str:
+    """Return a number with two digits that count, never as a power of ten."""
+    if value <= 0 or not math.isfinite(value):
+        return "0"
+    places = max(0, 1 - math.floor(math.log10(value)))
+    return f"{value:.{places}f}"

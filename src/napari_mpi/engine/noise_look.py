@@ -1,0 +1,156 @@
+"""A look at an image's noise, by the network that ships, before anything is chosen."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_mpi.engine.findings import NoiseFindings
+from napari_mpi.engine.hot_pixels import hot_pixels, without_hot_pixels
+from napari_mpi.engine.merging import NoiseModel, estimate_noise
+from napari_mpi.engine.networks import FillingNetwork
+from napari_mpi.engine.noise import REPEATED, repeated_share
+from napari_mpi.engine.subimages import fill
+from napari_mpi.engine.weights import load_weights
+
+_BLOCK = 16  # pixels along each axis, of which the flattest are judged
+_FLATTEST = 0.1  # share of the blocks
+_FEWEST, _ENOUGH = 16, 24  # blocks that can tell something, and that tell enough
+LEAST_SIDE = 4 * _BLOCK
+"""Rows and columns that an image must have to be judged."""
+
+
+def look_at_noise(windows: Tensor, unit: float) -> NoiseFindings | None:
+    """Tell what the noise in windows of an image is like.
+
+    The shipped network for grey images looks at them twice: as they are, and taken
+    apart into every other pixel. Neighbours in a part are two pixels apart, so that
+    little of their noise can be predicted, and the second look leaves all of it, beside
+    detail. What neighbours have in common of that in the flattest blocks of the first
+    look, where there is least detail, tells how correlated the noise is.
+
+    Parameters
+    ----------
+    windows : Tensor
+        Shape (N, C, Y, X), float32, in network units, C the colours.
+    unit : float
+        Intensity of the image that is 1 in network units.
+
+    Returns
+    -------
+    NoiseFindings or None
+        None where the image is too small, or has no noise, to tell.
+    """
+    if min(windows.shape[-2:]) < LEAST_SIDE:
+        return None
+    network = _eye(windows.device)
+    colours = windows.shape[1]
+    grey = windows.reshape(-1, 1, *windows.shape[-2:])
+    hot = float(np.mean([hot_pixels(plane) for plane in grey[:, 0].cpu().numpy()]))
+    grey = without_hot_pixels(grey, lambda noisy, masked: _see(network, noisy, masked))
+    seen, apart = _see(network, grey), _see(network, grey, factor=2)
+    whole, left, guide = (
+        _blocks(image, colours) for image in (grey, grey - apart, seen)
+    )
+    flat = _flattest(left, guide)
+    if flat is None:
+        return None
+    found = NoiseFindings(
+        **_strength(grey, seen, unit),
+        correlation=_neighbours(left[flat]),
+        detail=_ratio(seen - apart, grey - apart),
+        colours=_between_colours(left[flat]),
+        hot=hot,
+        is_structured=repeated_share(grey - seen) >= REPEATED,
+    )
+    if not found.is_correlated:
+        return found
+    # The finest detail, by which the level is told else, holds little of such noise.
+    level = unit * float(whole[flat].std())
+    return dataclasses.replace(found, level=max(level, found.level))
+
+
+@functools.cache
+def _eye(device: torch.device) -> FillingNetwork:
+    return load_weights("grey").to_network(device).eval()
+
+
+def _see(
+    network: FillingNetwork,
+    noisy: Tensor,
+    masked: Tensor | None = None,
+    factor: int = 1,
+) -> Tensor:
+    """Predict, with nothing hidden if there is no mask."""
+    if masked is None:
+        masked = torch.zeros_like(noisy, dtype=torch.bool)
+    with torch.no_grad():
+        return fill(network, noisy, masked, factor)
+
+
+def _strength(grey: Tensor, seen: Tensor, unit: float) -> dict[str, float]:
+    """Return level and dependence on the signal, as `NoiseFindings` has them."""
+    model = estimate_noise(grey, seen, seen)
+    usual, bright = (float(seen.flatten().quantile(q)) for q in (0.5, 0.95))
+    return {
+        "level": unit * _variance(model, usual) ** 0.5,
+        "signal_dependence": 1 - model.floor / _variance(model, bright),
+    }
+
+
+def _variance(model: NoiseModel, intensity: float) -> float:
+    return float(model.variance(torch.tensor(intensity)))
+
+
+def _flattest(
+    left: NDArray[np.float64], guide: NDArray[np.float64]
+) -> NDArray[np.bool_] | None:
+    """Tell the flattest blocks; None where too few have any noise."""
+    structure = guide.var(axis=(-2, -1)).sum(axis=1)
+    # What is clipped or empty has no noise, and would be the flattest of all.
+    noise = (left**2).mean(axis=(1, 2, 3))
+    has_noise = noise > 0.01 * np.median(noise)
+    count = int(has_noise.sum())
+    if count < _FEWEST:
+        return None
+    share = max(_FLATTEST, min(1.0, _ENOUGH / count))
+    flat: NDArray[np.bool_] = has_noise & (
+        structure <= np.quantile(structure[has_noise], share)
+    )
+    return flat
+
+
+def _blocks(images: Tensor, colours: int) -> NDArray[np.float64]:
+    """Cut images, one colour each, into blocks less their means.
+
+    Shape (blocks, colours, side, side).
+    """
+    rows, columns = (side // _BLOCK for side in images.shape[-2:])
+    whole = images[..., : rows * _BLOCK, : columns * _BLOCK].cpu().double().numpy()
+    cut = whole.reshape(-1, colours, rows, _BLOCK, columns, _BLOCK)
+    blocks = cut.transpose(0, 2, 4, 1, 3, 5).reshape(-1, colours, _BLOCK, _BLOCK)
+    centred: NDArray[np.float64] = blocks - blocks.mean(axis=(-2, -1), keepdims=True)
+    return centred
+
+
+def _neighbours(blocks: NDArray[np.float64]) -> float:
+    """Return what neighbours have in common, -1..1."""
+    below = (blocks[..., 1:, :] * blocks[..., :-1, :]).mean()
+    beside = (blocks[..., 1:] * blocks[..., :-1]).mean()
+    return float((below + beside) / 2 / (blocks**2).mean())
+
+
+def _between_colours(blocks: NDArray[np.float64]) -> float:
+    """Return what the colours of a pixel have in common, -1..1; 0 if there is one."""
+    count = blocks.shape[1]
+    if count == 1:
+        return 0.0
+    common = np.corrcoef(blocks.transpose(1, 0, 2, 3).reshape(count, -1))
+    return float((common.sum() - count) / (count * (count - 1)))
+
+
+def _ratio(part: Tensor, whole: Tensor) -> float:
+    return float(part.square().mean() / whole.square().mean().clamp(min=1e-20))
