@@ -99,8 +99,8 @@ def test_correlated_noise_is_not_learnt(tmp_path, rng, offline):
 
 
 def test_the_suggested_preset_follows_the_weights(tmp_path, small_weights):
-    assert suggested_preset("auto") == "blind-auto"
-    assert suggested_preset("grey") == "blind-auto"
+    assert suggested_preset("auto") == "auto"
+    assert suggested_preset("grey") == "auto"
     assert suggested_preset("none") == "independent-fast"
     assert [suggested_preset(name) for name in PUBLISHED] == [
         "independent-fast",
@@ -109,9 +109,9 @@ def test_the_suggested_preset_follows_the_weights(tmp_path, small_weights):
     ours, theirs = tmp_path / "ours.safetensors", tmp_path / "theirs.safetensors"
     save_weights(random_weights(load_weights("grey").network), ours)
     save_weights(small_weights, theirs)
-    assert suggested_preset(ours) == "blind-auto"
+    assert suggested_preset(ours) == "auto"
     assert suggested_preset(theirs) == "independent-fast"
-    assert suggested_preset(tmp_path / "missing.safetensors") == "blind-auto"
+    assert suggested_preset(tmp_path / "missing.safetensors") == "auto"
 
 
 def test_weak_noise_costs_no_detail(rng, offline):

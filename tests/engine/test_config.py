@@ -6,7 +6,13 @@ import pytest
 
 from napari_mpi.engine.config import FillingConfig, NetworkConfig
 from napari_mpi.engine.errors import ConfigError
-from napari_mpi.engine.presets import DEFAULT_PRESET, PRESETS, preset
+from napari_mpi.engine.presets import (
+    DEFAULT_PRESET,
+    PRESETS,
+    noise_and_effort,
+    preset,
+    preset_name,
+)
 
 NAN = float("nan")
 FIELDS = dataclasses.fields(FillingConfig)
@@ -22,8 +28,14 @@ PAPER = {
 
 
 def test_there_are_no_presets_but_ours_and_the_papers():
-    assert set(PRESETS) == {"blind-auto", "blind-fast", "blind-full", *PAPER}
-    assert DEFAULT_PRESET == "blind-auto"
+    ours = {"auto", "auto-fast", "auto-full", "blind-auto", "blind-fast", "blind-full"}
+    assert set(PRESETS) == {*ours, *PAPER}
+    assert DEFAULT_PRESET == "auto"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_noise_and_effort_make_the_name_again(name):
+    assert preset_name(*noise_and_effort(name)) == name
 
 
 @pytest.mark.parametrize("name", PAPER)

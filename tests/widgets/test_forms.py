@@ -7,7 +7,7 @@ import pytest
 
 from napari_mpi import cli
 from napari_mpi.engine.method import Method
-from napari_mpi.engine.presets import PRESETS, preset
+from napari_mpi.engine.presets import PRESETS, preset, preset_name
 from napari_mpi.widgets._forms import (
     SettingsForm,
     command_line,
@@ -24,7 +24,11 @@ def test_the_form_gives_back_the_settings_it_shows(name, qapp):
 
 
 def test_the_choices_name_every_preset():
-    names = {f"{n}-{e}" for _, n in noise_choices() for _, e in effort_choices(n)}
+    names = {
+        preset_name(noise, effort)
+        for _, noise in noise_choices()
+        for _, effort in effort_choices(noise)
+    }
     assert names == set(PRESETS)
 
 

@@ -14,6 +14,9 @@ of 10 of 255 on), 0.19 or more where it was blurred by half a pixel, 0.36 by 0.6
 OUTWEIGHED = 0.5
 """Share of what taking an image apart leaves, that is detail, to call noise weak."""
 
+FAINT = 0.02
+"""Noise level, as a share of the range of intensities, of what may be a clean image."""
+
 SHARED = 0.4
 """Correlation between colours from which on they are said to share their noise."""
 
@@ -31,6 +34,8 @@ class NoiseFindings:
     ----------
     level : float
         Standard deviation at the usual intensity, in the image's units.
+    strength : float
+        The level as a share of the image's range of intensities.
     signal_dependence : float
         Share of the variance, in bright parts, beyond that of the darkest, 0..1: most
         of it for photon noise, none for noise that is the same everywhere.
@@ -48,6 +53,7 @@ class NoiseFindings:
     """
 
     level: float
+    strength: float
     signal_dependence: float
     correlation: float
     detail: float
@@ -59,10 +65,10 @@ class NoiseFindings:
     def is_weak(self) -> bool:
         """Whether noise is so weak that its correlation can't be told from detail.
 
-        Strong correlation can: detail has not so much of it.
+        Strong correlation can, but where there is next to no noise at all.
         """
-        outweighed = self.detail > OUTWEIGHED and self.correlation < STRONG
-        return outweighed or self.is_structured
+        doubtful = self.correlation < STRONG or self.strength < FAINT
+        return self.is_structured or (doubtful and self.detail > OUTWEIGHED)
 
     @property
     def is_correlated(self) -> bool:

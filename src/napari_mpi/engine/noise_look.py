@@ -10,14 +10,16 @@ from torch import Tensor
 
 from napari_mpi.engine.findings import NoiseFindings
 from napari_mpi.engine.hot_pixels import hot_pixels, without_hot_pixels
-from napari_mpi.engine.merging import NoiseModel, estimate_noise
+from napari_mpi.engine.merging import estimate_noise
 from napari_mpi.engine.networks import FillingNetwork
 from napari_mpi.engine.noise import REPEATED, repeated_share
+from napari_mpi.engine.noise_level import white_noise_level
 from napari_mpi.engine.subimages import fill
 from napari_mpi.engine.weights import load_weights
 
 _BLOCK = 16  # pixels along each axis, of which the flattest are judged
 _FLATTEST = 0.1  # share of the blocks
+_BRIGHT = 0.95  # share of the pixels that are darker than what is called bright
 _FEWEST, _ENOUGH = 16, 24  # blocks that can tell something, and that tell enough
 LEAST_SIDE = 4 * _BLOCK
 """Rows and columns that an image must have to be judged."""
@@ -55,7 +57,7 @@ def look_at_noise(windows: Tensor, unit: float) -> NoiseFindings | None:
     whole, left, guide = (
         _blocks(image, colours) for image in (grey, grey - apart, seen)
     )
-    flat = _flattest(left, guide)
+    flat = _flattest(whole, guide)
     if flat is None:
         return None
     found = NoiseFindings(
@@ -69,8 +71,8 @@ def look_at_noise(windows: Tensor, unit: float) -> NoiseFindings | None:
     if not found.is_correlated:
         return found
     # The finest detail, by which the level is told else, holds little of such noise.
-    level = unit * float(whole[flat].std())
-    return dataclasses.replace(found, level=max(level, found.level))
+    strength = max(found.strength, float(whole[flat].std()))
+    return dataclasses.replace(found, strength=strength, level=unit * strength)
 
 
 @functools.cache
@@ -93,26 +95,23 @@ def _see(
 
 def _strength(grey: Tensor, seen: Tensor, unit: float) -> dict[str, float]:
     """Return level and dependence on the signal, as `NoiseFindings` has them."""
+    levels = [white_noise_level(plane) for plane in grey[:, 0].cpu().numpy()]
     model = estimate_noise(grey, seen, seen)
-    usual, bright = (float(seen.flatten().quantile(q)) for q in (0.5, 0.95))
+    bright = float(model.variance(seen.flatten().quantile(_BRIGHT)))
     return {
-        "level": unit * _variance(model, usual) ** 0.5,
-        "signal_dependence": 1 - model.floor / _variance(model, bright),
+        "level": unit * float(np.median(levels)),
+        "strength": float(np.median(levels)),
+        "signal_dependence": 1 - min(1.0, model.floor / bright),
     }
 
 
-def _variance(model: NoiseModel, intensity: float) -> float:
-    return float(model.variance(torch.tensor(intensity)))
-
-
 def _flattest(
-    left: NDArray[np.float64], guide: NDArray[np.float64]
+    whole: NDArray[np.float64], guide: NDArray[np.float64]
 ) -> NDArray[np.bool_] | None:
     """Tell the flattest blocks; None where too few have any noise."""
     structure = guide.var(axis=(-2, -1)).sum(axis=1)
     # What is clipped or empty has no noise, and would be the flattest of all.
-    noise = (left**2).mean(axis=(1, 2, 3))
-    has_noise = noise > 0.01 * np.median(noise)
+    has_noise = whole.any(axis=(1, 2, 3))
     count = int(has_noise.sum())
     if count < _FEWEST:
         return None
@@ -137,10 +136,12 @@ def _blocks(images: Tensor, colours: int) -> NDArray[np.float64]:
 
 
 def _neighbours(blocks: NDArray[np.float64]) -> float:
-    """Return what neighbours have in common, -1..1."""
-    below = (blocks[..., 1:, :] * blocks[..., :-1, :]).mean()
-    beside = (blocks[..., 1:] * blocks[..., :-1]).mean()
-    return float((below + beside) / 2 / (blocks**2).mean())
+    """Return what neighbours have in common in most blocks, -1..1."""
+    within = (1, 2, 3)
+    below = (blocks[..., 1:, :] * blocks[..., :-1, :]).mean(axis=within)
+    beside = (blocks[..., 1:] * blocks[..., :-1]).mean(axis=within)
+    power = np.maximum((blocks**2).mean(axis=within), 1e-20)
+    return float(np.median((below + beside) / 2 / power))
 
 
 def _between_colours(blocks: NDArray[np.float64]) -> float:

@@ -1,0 +1,175 @@
+"""`auto` against every fixed preset, to see whether an image chooses well itself.
+
+The middle 192 x 192 of real images, photographs under Gaussian noise of three levels,
+under correlated noise, with hot pixels, and with noise that colours share; weights that
+ship. The paper's presets take long, so only the first two images of a group get them.
+
+Usage: python benchmarks/auto.py [FILE.csv] [--groups NAME...] [--table FILE.csv]
+"""
+
+import argparse
+import csv
+import dataclasses
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import pretrained
+from napari_mpi.engine import noise_laws as laws
+from napari_mpi.engine.denoising import DenoisingState, denoise, noise_in_words
+from napari_mpi.engine.image_io import read_image
+from napari_mpi.engine.jobs import run
+from napari_mpi.engine.presets import preset
+from napari_mpi.engine.weights import load_weights
+from pretrained import DATA, Case
+
+FIELDS = ("group", "image", "preset", "psnr", "ssim", "seconds", "noise")
+SIDE = 192
+BLIND = ("blind-fast", "blind-auto", "blind-full")
+PAPER = ("independent-fast", "real-fast", "correlated-fast")
+OURS = ("auto-fast", "auto")
+WITH_PAPER = 2  # images of a group
+NAMES = sorted(path.stem for path in (DATA / "cset9").glob("*.png"))
+FEW = pretrained.CSET
+
+
+def main() -> None:
+    """Measure and write, or print a table of what was written."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("file", nargs="?", type=Path, default=Path("auto.csv"))
+    parser.add_argument("--groups", nargs="+")
+    parser.add_argument("--table", type=Path, help="print this file as a table")
+    options = parser.parse_args()
+    if options.table is not None:
+        print_table(options.table)
+        return
+    chosen = pretrained.in_groups(cases(), options.groups)
+    pretrained.write(options.file, FIELDS, rows(chosen))
+
+
+def cases() -> Iterator[Case]:
+    """Yield all images, group by group."""
+    yield from real_images()
+    for sigma in (10, 25, 50):
+        for name in NAMES:
+            yield pretrained.photograph(name, grey=True, side=SIDE, sigma=sigma)
+    for blur in (0.4, 0.5, 0.6, 0.8, 1.0, 1.5):
+        for sigma in (10, 25):
+            law = laws.CorrelatedGaussian(sigma, blur)
+            yield from under(f"correlated, {sigma}, blur {blur:g}", law)
+    yield from under("salt and pepper, 5 %", laws.SaltAndPepper(0.05))
+    for name in FEW:
+        yield with_hot_pixels(pretrained.photograph(name, grey=True, side=SIDE))
+        yield with_shared_noise(pretrained.photograph(name, grey=False, side=SIDE))
+
+
+def real_images() -> Iterator[Case]:
+    """Yield what instruments gave."""
+    for path in sorted((DATA / "fmd" / "raw").iterdir()):
+        clean = read_image(DATA / "fmd" / "gt" / path.name).array
+        yield pretrained.middle("fmd", path.stem, read_image(path).array, clean, SIDE)
+    for path in sorted((DATA / "w2s").glob("input_avg1_*")):
+        target = path.with_name(path.name.replace("input_avg1", "target_avg400"))
+        noisy, clean = read_image(path).array, read_image(target).array
+        yield pretrained.middle("w2s", path.stem[-5:], noisy, clean, SIDE)
+    for path in sorted((DATA / "medical" / "oct").glob("*_test.tif")):
+        target = path.with_name(path.name.replace("test", "average"))
+        noisy, clean = read_image(path).array, read_image(target).array
+        yield pretrained.middle("oct", path.stem[0], noisy, clean, SIDE)
+
+
+def under(group: str, law: laws.NoiseLaw) -> Iterator[Case]:
+    """Yield photographs in grey under a law of noise."""
+    for name in FEW:
+        case = pretrained.photograph(name, grey=True, side=SIDE)
+        rng = np.random.default_rng(pretrained.SEED)
+        noisy = law.noisy(case.clean.astype(float), rng=rng).astype(np.float32)
+        yield dataclasses.replace(case, group=group, noisy=noisy)
+
+
+def with_hot_pixels(case: Case) -> Case:
+    """Return Gaussian noise of 25 with hot pixels, one in a thousand."""
+    rng = np.random.default_rng(pretrained.SEED)
+    hot = rng.random(case.noisy.shape) < 0.001
+    noisy = np.where(hot, case.noisy + 300, case.noisy).astype(np.float32)
+    return dataclasses.replace(case, group="sigma 25, hot pixels", noisy=noisy)
+
+
+def with_shared_noise(case: Case) -> Case:
+    """Return a colour photograph whose colours all carry the same noise of 25."""
+    rng = np.random.default_rng(pretrained.SEED)
+    noise = rng.normal(0, 25, (*case.clean.shape[:2], 1))
+    noisy = (case.clean + noise).astype(np.float32)
+    return dataclasses.replace(case, group="colours share noise of 25", noisy=noisy)
+
+
+def rows(cases: Iterator[Case]) -> Iterator[dict[str, object]]:
+    """Yield a row for every image and preset, and one of the noisy image."""
+    done: dict[str, int] = defaultdict(int)
+    for case in cases:
+        done[case.group] += 1
+        few = done[case.group] <= WITH_PAPER
+        yield {**_quality(case, case.noisy), "preset": "noisy"}
+        for name in (*OURS, *BLIND, *(PAPER if few else ())):
+            yield measured(case, name)
+
+
+def measured(case: Case, name: str) -> dict[str, object]:
+    """Return the row of a preset."""
+    state = DenoisingState()
+    weights = load_weights("auto", colour=case.is_colour)
+    begun = time.perf_counter()
+    job = denoise(
+        case.noisy,
+        case.axes,
+        weights=weights,
+        config=preset(name),
+        device="cpu",
+        state=state,
+    )
+    image = np.asarray(run(job))
+    seconds = round(time.perf_counter() - begun, 2)
+    words = " / ".join(noise_in_words(state))
+    return {
+        **_quality(case, image),
+        "preset": name,
+        "seconds": seconds,
+        "noise": words,
+    }
+
+
+def _quality(case: Case, image: np.ndarray) -> dict[str, object]:
+    row = pretrained.row(case, "", 0, image, 0.0)
+    return {key: row[key] for key in ("group", "image", "psnr", "ssim")}
+
+
+def print_table(path: Path) -> None:
+    """Print mean PSNR by group, and what auto lacks to the best fixed preset."""
+    with path.open(newline="") as file:
+        entries = list(csv.DictReader(file))
+    groups = list(dict.fromkeys(entry["group"] for entry in entries))
+    columns = ("noisy", *BLIND, *OURS)
+    print(f"| group | images | {' | '.join(columns)} | below the best |", end="")
+    print(" paper's, of two | auto, of two |")
+    print("| --- |" + " ---: |" * (len(columns) + 4))
+    for group in groups:
+        psnr: dict[str, dict[str, float]] = defaultdict(dict)
+        for entry in entries:
+            if entry["group"] == group:
+                psnr[entry["preset"]][entry["image"]] = float(entry["psnr"])
+        means = {name: statistics.mean(of.values()) for name, of in psnr.items()}
+        two = psnr[PAPER[0]].keys()
+        papers = max(statistics.mean(psnr[name].values()) for name in PAPER)
+        same = statistics.mean(psnr["auto"][image] for image in two)
+        lack = max(means[name] for name in BLIND) - means["auto"]
+        cells = [f"{means[name]:.2f}" for name in columns]
+        cells += [f"{lack:+.2f}", f"{papers:.2f}", f"{same:.2f}"]
+        print(f"| {group} | {len(psnr['auto'])} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
