@@ -6,11 +6,12 @@ Noise2Void alone runs in a process and environment of its own, since what CAREam
 needs doesn't go with ours; its imports are not timed.
 
 No method is told the noise, or sees the clean image. What is not run is in the table
-with a note. Rows that the file holds already are not measured again.
+with a note. Rows that the file holds already are not measured again. Needs
+`pip install --group benchmarks`, and for Noise2Void a Python that has CAREamics 0.3.
 
 Usage: python benchmarks/frontier.py [--csv FILE] [--images NAME ...]
            [--methods NAME ...] [--side 256] [--seconds 50] [--paper-iterations 100]
-           [--paper-full] [--careamics-python PYTHON] [--epochs 100]
+           [--paper-full] [--careamics-python PYTHON] [--epochs 60]
        python benchmarks/frontier.py --picture docs/frontier.png [--csv FILE]
        python benchmarks/frontier.py --table [--csv FILE]
 """
@@ -64,7 +65,7 @@ class Options:
     paper_iterations: int = 100
     paper_full: bool = False
     careamics: Path | None = None
-    epochs: int = 100
+    epochs: int = 60
 
 
 def main() -> None:
@@ -256,7 +257,8 @@ def paper(case: Case, options: Options) -> Iterator[Row]:
         why = f"about {each * PAPER_FULL:.0f} s"
         yield not_run(case, "paper", _full_label(), why)
         return
-    name = "independent-full" if "cset9" in case.group else "real-full"
+    is_photograph = case.group.startswith(("cset9", "kodak24"))
+    name = "independent-full" if is_photograph else "real-full"
     full = preset(name, iterations=PAPER_FULL)
     for line in pretrained.measured(case, "paper", weights, full, (PAPER_FULL,)):
         yield _of_paper(line) | {"budget": _full_label()}
@@ -322,7 +324,13 @@ def noise2void(case: Case, options: Options) -> Iterator[Row]:
         noisy, out = Path(folder) / "noisy.npy", Path(folder) / "denoised.npy"
         np.save(noisy, case.noisy.astype(np.float32))
         script = Path(__file__).with_name("frontier_n2v.py").resolve()
-        command = [options.careamics, script, noisy, out, str(options.epochs)]
+        command = [
+            options.careamics.absolute(),
+            script,
+            noisy,
+            out,
+            str(options.epochs),
+        ]
         try:
             ran = subprocess.run(command, capture_output=True, text=True, check=True,
                                  timeout=N2V_LIMIT, cwd=folder)  # fmt: skip

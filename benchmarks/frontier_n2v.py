@@ -25,7 +25,7 @@ except RuntimeError:  # built for CUDA beside a torch without; none of these is 
 import careamics
 from careamics.config.factories import create_advanced_n2v_config
 
-PATCH, BATCH, SEED = 64, 16, 1
+PATCH, BATCH, SEED = 64, 4, 1  # small batches: more steps in the same time
 
 
 def main() -> None:

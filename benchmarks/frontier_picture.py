@@ -1,7 +1,6 @@
 """The frontier's picture and table, from the rows that were written."""
 
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 
@@ -112,16 +111,13 @@ def print_table(rows: Rows) -> None:
     groups = curves(rows)
     present = {method for methods in groups.values() for method in methods}
     names = [name for name in STYLES if name in present]
-    last: Callable[[dict[str, Point]], str] = lambda found: max(  # noqa: E731
-        found, key=lambda budget: found[budget][0]
-    )
     print("| PSNR / SSIM (seconds) | noisy |", " | ".join(names), "|")
     print("| --- |" + " --- |" * (len(names) + 1))
     for group, methods in groups.items():
         cells = []
         for name in names:
             found = methods.get(name)
-            cells.append(_cell(last(found), found[last(found)]) if found else "")
+            cells.append(_cell(*list(found.items())[-1]) if found else "")
         _, psnr, ssim = methods["noisy"][""]
         print(f"| {group} | {psnr:.2f} / {ssim:.3f} |", " | ".join(cells), "|")
 
