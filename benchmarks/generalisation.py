@@ -12,17 +12,15 @@ import csv
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio
-from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
 import pretrained
+from baselines import Image, Method, non_local_means, total_variation
 from napari_mpi import denoise
 from napari_mpi.engine import noise_laws as laws
-from napari_mpi.engine.noise_level import white_noise_level
 
 FIELDS = ("law", "image", "seed", "method", "psnr", "seconds")
 SIDE = 256
@@ -39,9 +37,6 @@ LAWS: dict[str, laws.NoiseLaw | None] = {
     "correlated Gaussian, 25, blur 1": laws.CorrelatedGaussian(25, 1.0),
     "blind mixture": None,  # drawn anew for every image and seed
 }
-
-Image = np.ndarray
-Method = Callable[[Image], Image]
 
 
 def main() -> None:
@@ -82,22 +77,6 @@ def measured(law: str, name: str, clean: Image, seed: int) -> list[dict[str, obj
     print(law, name, seed, *(f"{row['method']} {row['psnr']}" for row in rows),
           flush=True)  # fmt: skip
     return rows
-
-
-def non_local_means(noisy: Image) -> Image:
-    """Return non-local means, told the noise level."""
-    sigma = white_noise_level(noisy)
-    result: Image = denoise_nl_means(
-        noisy, h=0.6 * sigma, sigma=sigma, patch_size=5, patch_distance=6
-    )
-    return result
-
-
-def total_variation(noisy: Image) -> Image:
-    """Return what has least variation, by a weight that goes with the noise level."""
-    sigma = white_noise_level(noisy)
-    result: Image = denoise_tv_chambolle(noisy, weight=sigma)
-    return result
 
 
 def ours(preset: str, **settings: int) -> Method:

@@ -131,16 +131,21 @@ def cases(side: int = SIDE) -> Iterator[Case]:
 
 
 def photograph(
-    name: str, *, grey: bool, side: int = SIDE, sigma: float | None = None
+    name: str,
+    *,
+    grey: bool,
+    side: int = SIDE,
+    sigma: float | None = None,
+    folder: str = "cset9",
 ) -> Case:
     """Return a photograph with Gaussian noise, unclipped as in the paper.
 
     Its group tells a sigma that was asked for; it is 25 otherwise.
     """
-    clean = read_image(DATA / "cset9" / f"{name}.png").array[..., :3]
+    clean = read_image(DATA / folder / f"{name}.png").array[..., :3]
     if grey:
         clean = np.rint(clean @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
-    group = "cset9 grey" if grey else "cset9 colour"
+    group = f"{folder} {'grey' if grey else 'colour'}"
     group += "" if sigma is None else f", sigma {sigma:g}"
     case = middle(group, name, clean, clean, side)
     noise = np.random.default_rng(SEED).normal(0, sigma or SIGMA, case.clean.shape)
@@ -181,7 +186,7 @@ def rows(
 
 def start_of(case: Case, start: str, iterations: int) -> tuple[Weights, FillingConfig]:
     """Return weights and settings of a start, for the kind of noise that a case has."""
-    synthetic = case.group.startswith("cset9")
+    synthetic = case.group.startswith(("cset9", "kodak24"))
     if start == "shipped":
         weights = load_weights("auto", colour=case.is_colour)
         return weights, preset("blind-full", iterations=iterations, **ENSEMBLE)
