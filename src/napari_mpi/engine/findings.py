@@ -15,7 +15,7 @@ OUTWEIGHED = 0.5
 """Share of what taking an image apart leaves, that is detail, to call noise weak."""
 
 FAINT = 0.02
-"""Noise level, as a share of the range of intensities, of what may be a clean image."""
+"""Strength below which it may be a clean image that is looked at."""
 
 SHARED = 0.4
 """Correlation between colours from which on they are said to share their noise."""
@@ -35,7 +35,7 @@ class NoiseFindings:
     level : float
         Standard deviation at the usual intensity, in the image's units.
     strength : float
-        The level as a share of the image's range of intensities.
+        Standard deviation in flat parts, as a share of the range of intensities.
     signal_dependence : float
         Share of the variance, in bright parts, beyond that of the darkest, 0..1: most
         of it for photon noise, none for noise that is the same everywhere.

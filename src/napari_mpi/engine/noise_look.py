@@ -61,7 +61,9 @@ def look_at_noise(windows: Tensor, unit: float) -> NoiseFindings | None:
     if flat is None:
         return None
     found = NoiseFindings(
-        **_strength(grey, seen, unit),
+        level=unit * _level(grey),
+        strength=float(whole[flat].std()),
+        signal_dependence=_signal_dependence(grey, seen),
         correlation=_neighbours(left[flat]),
         detail=_ratio(seen - apart, grey - apart),
         colours=_between_colours(left[flat]),
@@ -71,8 +73,7 @@ def look_at_noise(windows: Tensor, unit: float) -> NoiseFindings | None:
     if not found.is_correlated:
         return found
     # The finest detail, by which the level is told else, holds little of such noise.
-    strength = max(found.strength, float(whole[flat].std()))
-    return dataclasses.replace(found, strength=strength, level=unit * strength)
+    return dataclasses.replace(found, level=unit * found.strength)
 
 
 @functools.cache
@@ -93,16 +94,14 @@ def _see(
         return fill(network, noisy, masked, factor)
 
 
-def _strength(grey: Tensor, seen: Tensor, unit: float) -> dict[str, float]:
-    """Return level and dependence on the signal, as `NoiseFindings` has them."""
-    levels = [white_noise_level(plane) for plane in grey[:, 0].cpu().numpy()]
+def _level(grey: Tensor) -> float:
+    return float(np.median([white_noise_level(p) for p in grey[:, 0].cpu().numpy()]))
+
+
+def _signal_dependence(grey: Tensor, seen: Tensor) -> float:
     model = estimate_noise(grey, seen, seen)
     bright = float(model.variance(seen.flatten().quantile(_BRIGHT)))
-    return {
-        "level": unit * float(np.median(levels)),
-        "strength": float(np.median(levels)),
-        "signal_dependence": 1 - min(1.0, model.floor / bright),
-    }
+    return 1 - min(1.0, model.floor / bright)
 
 
 def _flattest(
