@@ -46,9 +46,9 @@ POISSON = "cset9 grey, Poisson"
 COUNTED = ("fmd", "w2s", POISSON)  # groups whose noise grows with intensity
 OURS: dict[str, dict[str, object]] = {
     "first look": {"preset": "blind-fast", "learning_rate": 0.0},
-    "blind-fast": {"preset": "blind-fast"},
-    "blind-auto": {"preset": "blind-auto"},
-    "blind-full": {"preset": "blind-full"},
+    "auto-fast": {"preset": "auto-fast"},
+    "auto": {"preset": "auto"},
+    "auto-full": {"preset": "auto-full"},
 }
 PAPER_AT = (10, 25, 50, 100, 200)
 PAPER_FULL = 1000
@@ -166,7 +166,7 @@ def warm_up(methods: list[str]) -> None:
     if "ours" in methods:
         for colour in (False, True):
             case = pretrained.photograph("House", grey=not colour, side=64)
-            denoise(case.noisy, case.axes, preset="blind-fast", device="cpu")
+            denoise(case.noisy, case.axes, preset="auto-fast", device="cpu")
 
 
 def cases(side: int = SIDE) -> Iterator[Case]:
