@@ -1,0 +1,102 @@
+"""Where the method fails, what to do instead, and pictures of both.
+
+Usage: python benchmarks/failures.py [FOLDER] [--topics correlated stripes ...]
+                                     [--table]
+
+Into FOLDER (docs if it is not named) go failures.csv and failures-TOPIC.png; tables in
+Markdown are printed. With --table, only the tables of the file that is there. With
+--topics, the file keeps what it holds of the others. It takes some minutes on one core,
+and pictures need matplotlib.
+"""
+
+import argparse
+import csv
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean
+
+import failure_pictures
+from failure_scenes import Scene, scenes
+
+TOPICS = ("correlated", "stripes", "sparse", "saturated")
+FIELDS = ("topic", "scene", "treatment", "measure", "value", "seed")
+FILE = "failures.csv"
+Row = dict[str, str]
+
+
+def main() -> None:
+    """Measure, write and draw; or print what was measured."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("docs"))
+    parser.add_argument("--topics", nargs="+", choices=TOPICS, default=TOPICS)
+    parser.add_argument("--table", action="store_true", help="only print the tables")
+    options = parser.parse_args()
+    path = options.folder / FILE
+    if not options.table:
+        rows = [row for row in read(path) if row["topic"] not in options.topics]
+        write(path, rows + measured(options.folder, options.topics))
+    for topic in TOPICS:
+        print_table(topic, [row for row in read(path) if row["topic"] == topic])
+
+
+def read(path: Path) -> list[Row]:
+    """Return what was measured before; nothing if there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(path: Path, rows: list[Row]) -> None:
+    """Write everything that was measured, topics in their order."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sorted(rows, key=lambda row: TOPICS.index(row["topic"])))
+
+
+def measured(folder: Path, topics: tuple[str, ...]) -> list[Row]:
+    """Treat all scenes in all ways, draw them, and return a row for each measure."""
+    rows = []
+    shown: dict[str, failure_pictures.Results] = defaultdict(dict)
+    for scene in scenes():
+        if scene.topic in topics:
+            images = {label: treat() for label, treat in scene.treatments.items()}
+            found = {label: scene.measured(image) for label, image in images.items()}
+            rows += rows_of(scene, found)
+            # Of scenes with noise of several seeds, the first is drawn.
+            shown[scene.topic].setdefault(
+                scene.name, ({"clean": scene.clean, **images}, found)
+            )
+            print(scene.topic, scene.name, scene.seed, flush=True)
+    for topic, results in shown.items():
+        failure_pictures.draw(topic, results, folder / f"failures-{topic}.png")
+    return rows
+
+
+def rows_of(scene: Scene, found: dict[str, dict[str, float]]) -> list[Row]:
+    """Return a row for each treatment and measure."""
+    return [
+        dict(zip(FIELDS, (scene.topic, scene.name, label, measure, f"{value:.2f}",
+                          str(scene.seed)), strict=True))  # fmt: skip
+        for label, values in found.items()
+        for measure, value in values.items()
+    ]
+
+
+def print_table(topic: str, rows: list[Row]) -> None:
+    """Print a line for each scene and treatment: means over the seeds."""
+    values: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for row in rows:
+        line = values.setdefault((row["scene"], row["treatment"]), {})
+        line.setdefault(row["measure"], []).append(float(row["value"]))
+    measures = list(dict.fromkeys(row["measure"] for row in rows))
+    print(f"\n| {topic} | treatment | {' | '.join(measures)} |")
+    print("| --- | --- |" + " ---: |" * len(measures))
+    for (scene, label), line in values.items():
+        cells = [f"{mean(line[measure]):.1f}" for measure in measures]
+        print(f"| {scene} | {label} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
