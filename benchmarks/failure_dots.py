@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from failure_remedies import denoised, psnr
+from failure_remedies import UNADAPTED, denoised, psnr
 
 Image = NDArray[np.float64]
 SIDE, APART, MARGIN = 128, 14, 8  # pixels
@@ -47,15 +47,15 @@ class Dots:
             "noisy": lambda: one,
             "default": lambda: denoised(one.astype(np.uint16)),
             "as float32": lambda: denoised(one),
-            "not adapted": lambda: denoised(one, learning_rate=0.0),
+            "not adapted": lambda: denoised(one, **UNADAPTED),
             "not merged": lambda: denoised(one, merge=False),
             "unshuffle 2": lambda: denoised(one, pixel_unshuffle=2),
             "square roots": lambda: of_roots(one),
             "mean of 8 frames": lambda: mean,
             "mean of 8 frames, then default": lambda: denoised(mean),
-            "default on each frame, then mean": lambda: denoised(
-                self.frames, "TYX"
-            ).mean(axis=0),
+            "default on each frame, then mean": (
+                lambda: denoised(self.frames, "TYX").mean(axis=0)
+            ),
         }
 
     def measured(self, image: Image) -> dict[str, float]:

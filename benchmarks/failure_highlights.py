@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from failure_remedies import denoised
+from failure_remedies import UNADAPTED, denoised
 
 Image = NDArray[np.float64]
 FULL = 4095.0  # grey levels, where the camera of 12 bits saturates
@@ -41,11 +41,11 @@ class Highlights:
         return {
             "noisy": lambda: long.astype(float),
             "default": lambda: denoised(long),
-            "not adapted": lambda: denoised(long, learning_rate=0.0),
+            "not adapted": lambda: denoised(long, **UNADAPTED),
             "not merged": lambda: denoised(long, merge=False),
             "short exposure": lambda: lengthened(self.short.astype(float)),
             "short exposure, default": lambda: lengthened(denoised(self.short)),
-            "both": self.both,
+            "both exposures": self.both,
         }
 
     def both(self) -> Image:
@@ -59,8 +59,9 @@ class Highlights:
         error = 100 * (image - self.clean) / FULL
         near = binary_dilation(self.saturated, iterations=NEAR) & ~self.saturated
         # Judged by the truth: by the noisy image, chance would choose the pixels.
-        over, below = self.clean > FULL, (self.clean > 0.94 * FULL) & (
-            self.clean < FULL
+        over, below = (
+            self.clean > FULL,
+            (self.clean > 0.94 * FULL) & (self.clean < FULL),
         )
         return {
             "error where saturated, %": float(error[over].mean()),

@@ -1,4 +1,4 @@
-"""One picture for each way to fail: clean, noisy, by default, and what to do instead."""
+"""One picture for each way to fail: clean, noisy, by default, and the remedy."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +43,10 @@ class Line:
 
 
 WHOLE = (slice(16, 112), slice(16, 112))
+MIDDLE = (slice(32, 96), slice(32, 96))
 IN_DB = {"PSNR, dB": "{:.1f} dB"}
 WITH_STRIPES = {**IN_DB, "stripes left, grey levels": "stripes {:.1f}"}
+RINGED = "rings: dots of 30 photons"
 FOUND = {
     "found, 30 photons, %": "{:.0f} % found",
     "light kept, 30 photons, %": "{:.0f} % of light",
@@ -64,12 +66,14 @@ LINES = {
         Line("BPAE, columns", "dark frame, default", WITH_STRIPES, WHOLE),
     ),
     "sparse": (
-        Line("dots", "mean of 8 frames", FOUND,
-             (slice(32, 96), slice(32, 96)), (99, 110)),
+        Line("dots", "mean of 8 frames", FOUND, MIDDLE, (99, 110)),
+        Line("dots", "mean of 8 frames, then default", FOUND, MIDDLE, (99, 110)),
     ),
     "saturated": (
-        Line("BPAE", "both", CLIPPED, WHOLE, (0, 9000)),
-        Line("kodim03", "both", CLIPPED, WHOLE),
+        Line("BPAE", "both exposures", CLIPPED, (slice(64, 128), slice(0, 64)),
+             (0, 9000)),
+        Line("kodim03", "both exposures", CLIPPED, (slice(76, 124), slice(76, 124)),
+             (1500, 5300)),
     ),
 }  # fmt: skip
 
@@ -104,7 +108,8 @@ def draw_line(
         panel.imshow(images[label][line.window], "gray", vmin=least, vmax=most,
                      interpolation="nearest")  # fmt: skip
         panel.set(xticks=[], yticks=[])
-        panel.set_title(line.scene if label == "clean" else label, fontsize=10)
+        title = f"clean: {line.scene}" if label == "clean" else label
+        panel.set_title(title, fontsize=9.5)
         panel.set_xlabel(caption(line, found.get(label)), fontsize=9)
         if line.scene == "dots":
             draw_rings(panel, line)
@@ -113,7 +118,7 @@ def draw_line(
 def caption(line: Line, values: Values | None) -> str:
     """Return what stands under a panel."""
     if values is None:
-        return "clean"
+        return RINGED if line.scene == "dots" else ""
     return ", ".join(text.format(values[name]) for name, text in line.measures.items())
 
 

@@ -10,6 +10,9 @@ from napari_mpi import denoise
 
 Image = NDArray[np.float64]
 SLOW = 6.0  # pixels: brightness that changes more slowly is no stripe
+UNADAPTED = {"learning_rate": 0.0, "merge": False}
+"""Settings that leave the network as it comes, and its prediction as it is."""
+
 _DONE: dict[tuple[object, ...], NDArray[np.generic]] = {}
 
 

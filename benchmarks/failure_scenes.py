@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 import failure_dots
 import failure_highlights
 import pretrained
-from failure_remedies import binned, denoised, destriped, psnr, stripes_left
+from failure_remedies import UNADAPTED, binned, denoised, destriped, psnr, stripes_left
 from napari_mpi.engine.image_io import read_image
 from napari_mpi.engine.noise_laws import CorrelatedGaussian
 
@@ -25,7 +25,6 @@ BLURS = (0.5, 0.7, 1.0, 1.5)  # pixels
 SIGMA = 25.0  # grey levels, of correlated noise
 STRIPES, WHITE = 10.0, 10.0  # grey levels: standard deviations under stripes
 DARK_FRAMES = 100
-UNADAPTED = {"learning_rate": 0.0, "merge": False}
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def correlated() -> Iterator[Scene]:
         for grain in (*(f"blur {blur:g}" for blur in BLURS), "2 x 2 alike"):
             noisy = clean + grains(grain, np.random.default_rng(seed))
             yield Scene("correlated", f"{name}, {grain}", seed, clean,
-                        grain_treatments(noisy), levels_measured(clean))  # fmt: skip
+                        grain_treatments(noisy), decibels(clean))  # fmt: skip
 
 
 def grains(grain: str, rng: np.random.Generator) -> Image:
@@ -154,9 +153,15 @@ def columns(seed: int = 0) -> Scene:
                  lambda image: found(image.T))  # fmt: skip
 
 
+def decibels(clean: Image) -> Callable[[Image], dict[str, float]]:
+    """Return what measures PSNR of an image of 256 grey levels."""
+    return lambda image: {"PSNR, dB": psnr(image.clip(0, 255), clean)}
+
+
 def levels_measured(clean: Image) -> Callable[[Image], dict[str, float]]:
-    """Return what measures an image of 256 grey levels."""
+    """Return what measures an image with stripes."""
+    found = decibels(clean)
     return lambda image: {
-        "PSNR, dB": psnr(image.clip(0, 255), clean),
+        **found(image),
         "stripes left, grey levels": stripes_left(image - clean),
     }

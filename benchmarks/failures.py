@@ -35,8 +35,9 @@ def main() -> None:
     if not options.table:
         rows = [row for row in read(path) if row["topic"] not in options.topics]
         write(path, rows + measured(options.folder, options.topics))
-    for topic in TOPICS:
-        print_table(topic, [row for row in read(path) if row["topic"] == topic])
+    rows = read(path)
+    for topic in dict.fromkeys(row["topic"] for row in rows):
+        print_table(topic, [row for row in rows if row["topic"] == topic])
 
 
 def read(path: Path) -> list[Row]:
@@ -76,26 +77,35 @@ def measured(folder: Path, topics: tuple[str, ...]) -> list[Row]:
 
 def rows_of(scene: Scene, found: dict[str, dict[str, float]]) -> list[Row]:
     """Return a row for each treatment and measure."""
+    place = {"topic": scene.topic, "scene": scene.name, "seed": str(scene.seed)}
     return [
-        dict(zip(FIELDS, (scene.topic, scene.name, label, measure, f"{value:.2f}",
-                          str(scene.seed)), strict=True))  # fmt: skip
+        {**place, "treatment": label, "measure": measure, "value": f"{value:.2f}"}
         for label, values in found.items()
         for measure, value in values.items()
     ]
 
 
 def print_table(topic: str, rows: list[Row]) -> None:
-    """Print a line for each scene and treatment: means over the seeds."""
-    values: dict[tuple[str, str], dict[str, list[float]]] = {}
+    """Print means over the seeds; of a single measure, treatments beside each other."""
+    values: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for row in rows:
-        line = values.setdefault((row["scene"], row["treatment"]), {})
-        line.setdefault(row["measure"], []).append(float(row["value"]))
-    measures = list(dict.fromkeys(row["measure"] for row in rows))
-    print(f"\n| {topic} | treatment | {' | '.join(measures)} |")
-    print("| --- | --- |" + " ---: |" * len(measures))
-    for (scene, label), line in values.items():
-        cells = [f"{mean(line[measure]):.1f}" for measure in measures]
-        print(f"| {scene} | {label} | {' | '.join(cells)} |")
+        key = row["scene"], row["treatment"], row["measure"]
+        values[key].append(float(row["value"]))
+    scene, treatment, measure = (
+        list(dict.fromkeys(names)) for names in zip(*values, strict=True)
+    )
+    if len(measure) == 1:
+        lines = {(name,): [(name, label, *measure) for label in treatment]
+                 for name in scene}  # fmt: skip
+        header = (f"{topic}, {measure[0]}", *treatment)
+    else:
+        pairs = dict.fromkeys(key[:2] for key in values)
+        lines = {pair: [(*pair, name) for name in measure] for pair in pairs}
+        header = (topic, "treatment", *measure)
+    print(f"\n| {' | '.join(header)} |\n{'| --- ' * len(header)}|")
+    for names, keys in lines.items():
+        cells = [f"{mean(values[key]):.1f}" for key in keys]
+        print(f"| {' | '.join((*names, *cells))} |")
 
 
 if __name__ == "__main__":
