@@ -33,6 +33,8 @@ class Line:
         The part that is shown.
     span : tuple of float, optional
         Intensities that are black and white; those of the clean image if None.
+    advice : str
+        What stands before the treatment's name.
     """
 
     scene: str
@@ -40,6 +42,7 @@ class Line:
     measures: dict[str, str]
     window: tuple[slice, slice]
     span: tuple[float, float] | None = None
+    advice: str = "instead: "
 
 
 WHOLE = (slice(16, 112), slice(16, 112))
@@ -58,12 +61,12 @@ CLIPPED = {
 LINES = {
     "correlated": (
         Line("House, blur 0.5", "unshuffle 2", IN_DB, WHOLE),
-        Line("House, blur 1", "not adapted", IN_DB, WHOLE),
+        Line("House, blur 1", "unshuffle 2", IN_DB, WHOLE, advice="worse: "),
         Line("House, blur 1.5", "unshuffle 4, not adapted", IN_DB, WHOLE),
     ),
     "stripes": (
         Line("House, rows", "destriped, default", WITH_STRIPES, WHOLE),
-        Line("BPAE, columns", "dark frame, default", WITH_STRIPES, WHOLE),
+        Line("BPAE, columns", "dark frame, default", WITH_STRIPES, WHOLE, (-10, 80)),
     ),
     "sparse": (
         Line("dots", "mean of 8 frames", FOUND, MIDDLE, (99, 110)),
@@ -76,6 +79,12 @@ LINES = {
              (1500, 5300)),
     ),
 }  # fmt: skip
+
+
+def shown(topic: str, scene: str) -> set[str]:
+    """Return the treatments of a scene that a picture shows."""
+    lines = [line for line in LINES[topic] if line.scene == scene]
+    return {label for line in lines for label in ("noisy", "default", line.instead)}
 
 
 def draw(topic: str, results: Results, path: Path) -> None:
@@ -108,8 +117,9 @@ def draw_line(
         panel.imshow(images[label][line.window], "gray", vmin=least, vmax=most,
                      interpolation="nearest")  # fmt: skip
         panel.set(xticks=[], yticks=[])
-        title = f"clean: {line.scene}" if label == "clean" else label
-        panel.set_title(title, fontsize=9.5)
+        before = {"clean": "clean: ", line.instead: line.advice}.get(label, "")
+        after = line.scene if label == "clean" else label
+        panel.set_title(before + after, fontsize=9.5)
         panel.set_xlabel(caption(line, found.get(label)), fontsize=9)
         if line.scene == "dots":
             draw_rings(panel, line)

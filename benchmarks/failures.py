@@ -1,10 +1,11 @@
 """Where the method fails, what to do instead, and pictures of both.
 
 Usage: python benchmarks/failures.py [FOLDER] [--topics correlated stripes ...]
-                                     [--table]
+                                     [--table | --pictures]
 
 Into FOLDER (docs if it is not named) go failures.csv and failures-TOPIC.png; tables in
-Markdown are printed. With --table, only the tables of the file that is there. With
+Markdown are printed. With --table, only the tables of the file that is there; with
+--pictures, only the pictures are made, from what they show, and the file stays. With
 --topics, the file keeps what it holds of the others. It takes some minutes on one core,
 and pictures need matplotlib.
 """
@@ -12,6 +13,7 @@ and pictures need matplotlib.
 import argparse
 import csv
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
@@ -30,11 +32,14 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=Path("docs"))
     parser.add_argument("--topics", nargs="+", choices=TOPICS, default=TOPICS)
     parser.add_argument("--table", action="store_true", help="only print the tables")
+    parser.add_argument("--pictures", action="store_true", help="only draw")
     options = parser.parse_args()
     path = options.folder / FILE
     if not options.table:
-        rows = [row for row in read(path) if row["topic"] not in options.topics]
-        write(path, rows + measured(options.folder, options.topics))
+        rows = measured(options.folder, options.topics, only_shown=options.pictures)
+        if not options.pictures:
+            kept = [row for row in read(path) if row["topic"] not in options.topics]
+            write(path, kept + rows)
     rows = read(path)
     for topic in dict.fromkeys(row["topic"] for row in rows):
         print_table(topic, [row for row in rows if row["topic"] == topic])
@@ -56,21 +61,24 @@ def write(path: Path, rows: list[Row]) -> None:
         writer.writerows(sorted(rows, key=lambda row: TOPICS.index(row["topic"])))
 
 
-def measured(folder: Path, topics: tuple[str, ...]) -> list[Row]:
-    """Treat all scenes in all ways, draw them, and return a row for each measure."""
-    rows = []
-    shown: dict[str, failure_pictures.Results] = defaultdict(dict)
-    for scene in scenes():
-        if scene.topic in topics:
-            images = {label: treat() for label, treat in scene.treatments.items()}
-            found = {label: scene.measured(image) for label, image in images.items()}
-            rows += rows_of(scene, found)
-            # Of scenes with noise of several seeds, the first is drawn.
-            shown[scene.topic].setdefault(
-                scene.name, ({"clean": scene.clean, **images}, found)
-            )
-            print(scene.topic, scene.name, scene.seed, flush=True)
-    for topic, results in shown.items():
+def measured(folder: Path, topics: Sequence[str], *, only_shown: bool) -> list[Row]:
+    """Treat scenes in all ways, draw them, and return a row for each measure."""
+    rows: list[Row] = []
+    drawn: dict[str, failure_pictures.Results] = defaultdict(dict)
+    for scene in (scene for scene in scenes() if scene.topic in topics):
+        shown = failure_pictures.shown(scene.topic, scene.name)
+        images = {
+            label: treat()
+            for label, treat in scene.treatments.items()
+            if label in shown or not only_shown
+        }
+        found = {label: scene.measured(image) for label, image in images.items()}
+        rows += rows_of(scene, found)
+        # Of scenes with noise of several seeds, the first is drawn.
+        images["clean"] = scene.clean
+        drawn[scene.topic].setdefault(scene.name, (images, found))
+        print(scene.topic, scene.name, scene.seed, flush=True)
+    for topic, results in drawn.items():
         failure_pictures.draw(topic, results, folder / f"failures-{topic}.png")
     return rows
 
