@@ -34,7 +34,7 @@ class Line:
     span : tuple of float, optional
         Intensities that are black and white; those of the clean image if None.
     advice : str
-        What stands before the treatment's name.
+        What stands before the treatment's name; nothing where that is long.
     """
 
     scene: str
@@ -70,7 +70,8 @@ LINES = {
     ),
     "sparse": (
         Line("dots", "mean of 8 frames", FOUND, MIDDLE, (99, 110)),
-        Line("dots", "mean of 8 frames, then default", FOUND, MIDDLE, (99, 110)),
+        Line("dots", "mean of 8 frames, then default", FOUND, MIDDLE, (99, 110),
+             advice=""),
     ),
     "saturated": (
         Line("BPAE", "both exposures", CLIPPED, (slice(64, 128), slice(0, 64)),
