@@ -70,6 +70,12 @@ class DenoisingState:
         Adaptations that are shared, by channel, or the one of the plane at work.
     filling : FillingState, optional
         What filling a plane by itself needs to go on.
+    wants_spread : bool
+        Whether ``spread`` is wanted; to be set before the start.
+    spread : NDArray or LazyArray, optional
+        Standard deviation of every pixel in the source's units, see `spread`: of the
+        source's shape without S, NaN where nothing is denoised yet, 0 in constant
+        channels. None if it was not asked for, or before the start.
     """
 
     result: Any = field(default=None, repr=False)
@@ -81,6 +87,8 @@ class DenoisingState:
     samples: dict[int, Sample] = field(default_factory=dict, repr=False)
     shared: dict[int, SharedAdaptation] = field(default_factory=dict, repr=False)
     filling: FillingState | None = field(default=None, repr=False)
+    wants_spread: bool = False
+    spread: Any = field(default=None, repr=False)
 
     def to(self, device: torch.device) -> None:
         """Move what is needed to go on to a device."""

@@ -24,6 +24,7 @@ from napari_mpi.engine.plane_filling import SharedAdaptation
 from napari_mpi.engine.planes import Plane
 from napari_mpi.engine.reporting import SNAPSHOT_INTERVAL, Reporter, Standing
 from napari_mpi.engine.sampling import Sample, take_sample
+from napari_mpi.engine.spread import SpreadOf
 from napari_mpi.engine.tiles import Window
 from napari_mpi.engine.weights import Weights
 
@@ -66,6 +67,13 @@ class Work:
         return self.config.share and self.layout.plane_count > self.layout.channel_count
 
     @property
+    def spread_of(self) -> SpreadOf | None:
+        """Whose spread is wanted, if any."""
+        if not self.state.wants_spread:
+            return None
+        return "channels" if self.layout.is_colour else "mean"
+
+    @property
     def whole(self) -> int:
         """Pixels of a single plane that is adapted to and filled as a whole."""
         return WHOLE if self.tile is None else min(WHOLE, self.tile**2)
@@ -103,6 +111,8 @@ def denoise_planes(work: Work) -> Iterator[DenoisingSnapshot]:
             plane = Plane(layout, sample.intensities, planes[number], number)
             group = item if work.shares else None
             yield from _denoise_plane(work, plane, sample, group)
+        elif state.wants_spread:
+            state.spread[layout.index_without_colours(planes[number])] = 0
         state.done[number] = asked
         work.done += 1
 
@@ -136,7 +146,9 @@ def _fill_alone(work: Work, plane: Plane) -> Iterator[DenoisingSnapshot]:
     noisy = plane.read(work.image, work.channels).to(work.device)
     if state.filling is None or state.plane != plane.number:
         network = work.weights.to_network(work.device)
-        state.filling = FillingState(noisy, network, work.config)
+        state.filling = FillingState(
+            noisy, network, work.config, spread_of=work.spread_of
+        )
         state.plane, state.iteration = plane.number, 0
     state.filling.to(work.device)
     job = iterative_filling(
@@ -153,12 +165,14 @@ def _fill_alone(work: Work, plane: Plane) -> Iterator[DenoisingSnapshot]:
             if filling.fraction == 1:
                 state.merged = state.merged and state.filling.merged
             spent = filling.fraction * (_adapt_cost(work) + _fill_cost(work))
+            spread = state.filling.spread() if filling.ensemble is not None else None
             yield _told(
                 work,
                 plane,
                 filling,
                 spent,
                 filling.ensemble,
+                spread=None if spread is None else spread.to("cpu").numpy(),
                 losses=filling.losses,
                 is_done=filling.fraction == 1,
             )
@@ -201,7 +215,8 @@ def _fill(
 ) -> Iterator[DenoisingSnapshot]:
     """Fill a plane with what is shared, tile by tile."""
     done = f"{shared.state.iteration} iteration{'s' * (shared.state.iteration != 1)}"
-    with closing(shared.fill(plane, work.image, work.config)) as parts:
+    filling = shared.fill(plane, work.image, work.config, work.spread_of)
+    with closing(filling) as parts:
         for part in parts:
             if part.window is not None:
                 work.state.merged = work.state.merged and part.merged
@@ -219,6 +234,7 @@ def _fill(
                 standing,
                 spent,
                 part.image,
+                spread=part.spread,
                 window=part.window,
                 is_done=part.share == 1,
             )
@@ -294,6 +310,7 @@ def _told(
     spent: float,
     filled: NDArray[np.float32] | None,
     *,
+    spread: NDArray[np.float32] | None = None,
     window: Window | None = None,
     losses: tuple[float, ...] = (),
     is_done: bool = False,
@@ -303,6 +320,8 @@ def _told(
     if filled is not None:
         image = plane.restored(filled, np.dtype(work.image.dtype))
         work.state.result[index] = image
+        if work.state.wants_spread:
+            _keep_spread(work, plane, index, spread)
     return _snapshot(
         work,
         plane.number,
@@ -313,6 +332,14 @@ def _told(
         index=index,
         image=image,
     )
+
+
+def _keep_spread(
+    work: Work, plane: Plane, index: Index, spread: NDArray[np.float32] | None
+) -> None:
+    """Put the spread beside the result; not a number where that is a preview."""
+    kept, own = work.state.spread, work.layout.index_without_colours(index)
+    kept[own] = np.nan if spread is None else plane.deviations(spread, kept.dtype)
 
 
 def _reading(work: Work, number: int, index: Index, share: float) -> DenoisingSnapshot:
