@@ -25,7 +25,7 @@ from napari_mpi.engine.planes import Plane
 from napari_mpi.engine.reporting import SNAPSHOT_INTERVAL, Reporter, Standing
 from napari_mpi.engine.sampling import Sample, take_sample
 from napari_mpi.engine.spread import SpreadOf
-from napari_mpi.engine.tiles import Window
+from napari_mpi.engine.tiles import Window, middle
 from napari_mpi.engine.weights import Weights
 
 LookingAt = Callable[[], Mapping[str, int] | None]
@@ -182,7 +182,7 @@ def _adapt(
     work: Work, shared: SharedAdaptation, plane: Plane
 ) -> Iterator[DenoisingSnapshot]:
     """Do the iterations that are left, and show the middle of a plane meanwhile."""
-    window = _middle(work.layout.plane_shape)
+    window = middle(work.layout.plane_shape, _PREVIEW)
 
     @functools.cache  # to read it once
     def noisy() -> Tensor:
@@ -397,13 +397,3 @@ def _fill_cost(work: Work) -> float:
     """Return what filling a plane takes thereafter, in pixels predicted."""
     passes = passes_of(work.config) if work.config.passes else 0
     return float(passes * math.prod(work.layout.plane_shape))
-
-
-def _middle(shape: tuple[int, int]) -> Window:
-    """Return the middle of a plane, as much as is quick to predict."""
-    starts = [max(0, (side - _PREVIEW) // 2) for side in shape]
-    rows, columns = (
-        slice(start, min(side, start + _PREVIEW))
-        for start, side in zip(starts, shape, strict=True)
-    )
-    return rows, columns

@@ -24,6 +24,9 @@ from napari_mpi.engine.ensemble import Window, unbiased_rate
 SpreadOf = Literal["channels", "mean"]
 """Whose fills: every channel's, or the mean of channels that repeat a grey plane."""
 
+SHOWS = "uncertainty: standard deviation of the fills, in the source's units"
+"""What provenance says of it."""
+
 WIDTH = 2.0
 """Pixels, standard deviation of the bell over which variances are averaged."""
 
