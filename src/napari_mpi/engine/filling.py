@@ -164,6 +164,7 @@ def iterative_filling(
         If the loss is no longer finite.
     """
     state = state or FillingState(noisy, network, config)
+    state.passed_spread = None  # of a prediction that is no longer shown
     reporter = Reporter(snapshot_interval, config.learning_rate)
     yield from adapting(noisy, config, state=state, reporter=reporter, masks=masks)
 
@@ -172,7 +173,6 @@ def iterative_filling(
 
     result = image()
     if config.passes:
-        state.passed_spread = None
         passes = finish(
             noisy, state.adaptation.predict, config, spread_of=state.spread_of
         )
