@@ -116,6 +116,7 @@ def test_a_hidden_layer_is_added_that_equals_the_engine_s(
     np.testing.assert_allclose(layer.scale, source.scale)
     assert layer.units == source.units
     assert not layer.visible
+    assert viewer.layers.selection.active.name == "cells (denoised)"
     low, high = layer.contrast_limits
     assert low == 0
     assert np.median(layer.data) < high <= layer.data.max()

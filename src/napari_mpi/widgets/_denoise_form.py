@@ -119,7 +119,8 @@ class DenoiseForm(QWidget):
             name="reference", label="Reference", choices=self._images, nullable=True
         )
         self.reference.tooltip = "a clean image, if any: PSNR and SSIM are shown"
-        self.uncertainty = CheckBox(name="uncertainty", text="Uncertainty", label="")
+        self.uncertainty = CheckBox(name="uncertainty", text="Uncertainty")
+        self.uncertainty.label = ""
         self.uncertainty.tooltip = (
             "add a hidden layer of how far the fills of every pixel lie apart: where it"
             " is bright, errors are likelier, but it is no confidence interval"

@@ -106,6 +106,7 @@ class SpreadLayer:
         if found is None:
             return
         self._limits = found
+        selected = set(self._viewer.layers.selection)  # which a new layer would be
         self.layer = add_result(
             self._viewer,
             self._source,
@@ -118,6 +119,7 @@ class SpreadLayer:
             rgb=False,
             visible=False,
         )
+        self._viewer.layers.selection = selected
 
     def _set_limits(self, spread: Any, index: Index) -> None:
         """Fit the contrast to all planes, unless a person has chosen it."""
