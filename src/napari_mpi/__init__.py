@@ -22,6 +22,7 @@ def denoise(
     weights: str = "auto",
     preset: str | None = None,
     device: str = "auto",
+    state: Any = None,
     **settings: Any,
 ) -> "NDArray[np.generic]":
     """Denoise an image from nothing but itself.
@@ -41,6 +42,9 @@ def denoise(
         `napari_mpi.engine.presets.PRESETS`; what the weights are meant for if None.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
+    state : napari_mpi.engine.denoising.DenoisingState, optional
+        One with ``wants_spread=True`` holds thereafter, in ``spread``, how far the
+        fills of every pixel lie apart; see `docs/uncertainty.md`.
     **settings
         Fields of `napari_mpi.engine.config.FillingConfig` to set otherwise than the
         preset does, such as ``seed=1`` or ``iterations=400``.
@@ -89,5 +93,7 @@ def denoise(
     colour = axes_.ImageAxes(letters, array.shape).is_colour
     loaded = weights_.load_weights(weights, seed=chosen.seed, colour=colour)
     return jobs.run(
-        denoising.denoise(array, letters, weights=loaded, config=chosen, device=device)
+        denoising.denoise(
+            array, letters, weights=loaded, config=chosen, device=device, state=state
+        )
     )

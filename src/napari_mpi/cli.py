@@ -70,12 +70,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _denoise(options: argparse.Namespace) -> None:
     method = method_of(options)
     _require_other_file(options.output, options.input, options.reference)
+    if options.uncertainty is not None:
+        _require_other_file(options.uncertainty, options.input, options.reference)
+        _require_two_files(options.output, options.uncertainty)
     # torch takes seconds to import: wrong usage is told before.
     from napari_mpi.engine import image_io
     from napari_mpi.engine.device import describe_device, notices
-    from napari_mpi.engine.file_denoising import denoise_file, open_file
+    from napari_mpi.engine.file_denoising import (
+        denoise_file,
+        open_file,
+        require_uncertainty,
+    )
 
     image_io.require_writable(options.output)
+    if options.uncertainty is not None:
+        require_uncertainty(options.uncertainty)
     opened = open_file(options.input, options.output, method)
     image, layout = opened.image, opened.layout
     reference = _reference(options.reference, image, layout)
@@ -86,13 +95,15 @@ def _denoise(options: argparse.Namespace) -> None:
     )
     tell(f"device   {describe_device(opened.device)}")
     _say_notices(tell, opened.weights, notices(options.device, opened.device))
-    job = denoise_file(opened, options.output)
+    job = denoise_file(opened, options.output, uncertainty=options.uncertainty)
     made = _with_progress(job, tell, quiet=options.quiet)
     for line in made.noise:
         tell(f"noise    {line}")
     for note in made.notes:
         tell(f"note     {note}")
     tell(f"written  {options.output}")
+    if options.uncertainty is not None:
+        tell(f"written  {options.uncertainty}")
     if reference is not None:
         _report_quality(image.array, made.result, reference, layout)
 
@@ -151,6 +162,13 @@ def _require_other_file(output: Path, *inputs: Path | None) -> None:
             raise ImageFileError(
                 f"the output {output} is the input itself: give another name"
             )
+
+
+def _require_two_files(output: Path, uncertainty: Path) -> None:
+    if output.resolve() == uncertainty.resolve():
+        raise ImageFileError(
+            f"result and uncertainty cannot both be {output}: give another name"
+        )
 
 
 def _reference(path: Path | None, image: "ImageFile", layout: Any) -> Any:
@@ -255,6 +273,11 @@ def _add_denoise(commands: Any) -> None:
         "-o", "--output", metavar="OUT", type=Path, required=True,
         help="where to write the result: .tif, .tiff, .zarr, .nii or .nii.gz, of which"
         " one of that name is replaced; or, for DICOM, a new folder",
+    )  # fmt: skip
+    parser.add_argument(
+        "--uncertainty", metavar="FILE.tif", type=Path,
+        help="where to write how far the fills of every pixel lie apart, in the image's"
+        " units: no confidence interval, see docs/uncertainty.md",
     )  # fmt: skip
     parser.add_argument(
         "--reference", metavar="CLEAN", type=Path,

@@ -338,7 +338,7 @@ def test_a_cancelled_job_leaves_no_network(rng, small_weights, monkeypatch):
     networks = []
     true_init = plane_work.FillingState.__init__
 
-    def remember(self, noisy, network, config):
+    def remember(self, noisy, network, config, **options):
         networks.append(weakref.ref(network))
         true_init(self, noisy, network, config)
 

@@ -78,6 +78,18 @@ class ImageAxes:
         """The letters of one plane, in the order of the image."""
         return "".join(letter for letter in self.letters if letter in self._inside)
 
+    @property
+    def without_colours(self) -> "ImageAxes":
+        """The axes of what has one value for all colours of a pixel."""
+        kept = [n for n, letter in enumerate(self.letters) if not self._tints(letter)]
+        letters = "".join(self.letters[n] for n in kept)
+        return ImageAxes(letters, tuple(self.shape[n] for n in kept))
+
+    def index_without_colours(self, index: Index) -> Index:
+        """Return the same index of what has the axes `without_colours`."""
+        pairs = zip(self.letters, index, strict=True)
+        return tuple(at for letter, at in pairs if not self._tints(letter))
+
     def items(self) -> list[list[Index]]:
         """Return the index of every plane, item by item."""
         return [list(self._planes(channel)) for channel in range(self.channel_count)]
@@ -150,6 +162,9 @@ class ImageAxes:
             for letter, size in zip(self.letters, self.shape, strict=True)
         )
         return itertools.product(*choices)
+
+    def _tints(self, letter: str) -> bool:
+        return letter == "S" and self.is_colour
 
     @property
     def _inside(self) -> str:

@@ -19,7 +19,11 @@ from napari_mpi.engine.denoising_state import (
 from napari_mpi.engine.device import describe_device, is_full_memory, resolve_device
 from napari_mpi.engine.errors import ConfigError, DiskError, OutOfMemory
 from napari_mpi.engine.growing import GrowingResult, is_small
-from napari_mpi.engine.intensity import require_intensities, require_usable
+from napari_mpi.engine.intensity import (
+    exact_float,
+    require_intensities,
+    require_usable,
+)
 from napari_mpi.engine.jobs import Job
 from napari_mpi.engine.lazy import ArrayLike
 from napari_mpi.engine.plane_work import LookingAt, Work, denoise_planes
@@ -36,6 +40,7 @@ __all__ = [
     "provenance",
     "reached",
     "result_for",
+    "spread_for",
 ]
 
 
@@ -75,6 +80,7 @@ def denoise(
     state : DenoisingState, optional
         Filled as the work goes on; given again, with more iterations in the config
         perhaps, the work goes on exactly where it stood when the job was closed.
+        It takes the spread of the fills too, if that is wanted.
     snapshot_interval : float
         Least time between two snapshots in seconds.
     looking_at : callable, optional
@@ -121,6 +127,8 @@ def denoise(
     state = state if state is not None else DenoisingState()
     if state.result is None:
         state.result = result_for(image, layout, scratch)
+    if state.wants_spread and state.spread is None:
+        state.spread = spread_for(image, layout, scratch)
     work = Work(
         image=image,
         layout=layout,
@@ -182,6 +190,29 @@ def result_for(image: ArrayLike, layout: ImageAxes, scratch: Path | None = None)
             f"the result does not fit on the disk of {error.filename}"
             f" ({error.strerror}): make room, or denoise a smaller part"
         ) from error
+
+
+def spread_for(image: ArrayLike, layout: ImageAxes, scratch: Path | None = None) -> Any:
+    """Return what the spread starts from: not a number anywhere.
+
+    Parameters
+    ----------
+    image : ArrayLike
+        The source.
+    layout : ImageAxes
+        Its axes.
+    scratch : Path, optional
+        As for `result_for`.
+
+    Returns
+    -------
+    NDArray or GrowingResult
+        Of the source's shape without colours S; float32, float64 for a source that
+        float32 cannot hold.
+    """
+    own = layout.without_colours
+    unknown = np.array(np.nan, exact_float(np.dtype(image.dtype)))
+    return result_for(np.broadcast_to(unknown, own.shape), own, scratch)
 
 
 def effective_config(

@@ -9,10 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from napari_mpi.engine.axes import Index
-from napari_mpi.engine.choosing import choice_in_words
-from napari_mpi.engine.config import FillingConfig
+from napari_mpi.engine.choice import Choice
 from napari_mpi.engine.filling import FillingState
-from napari_mpi.engine.findings import NoiseFindings
 from napari_mpi.engine.plane_filling import SharedAdaptation
 from napari_mpi.engine.reporting import Standing
 from napari_mpi.engine.sampling import Sample
@@ -49,27 +47,6 @@ class DenoisingSnapshot(Standing):
     image: Array | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Settings that a channel's own noise has chosen.
-
-    Parameters
-    ----------
-    found : NoiseFindings, optional
-        What its noise is like; None where it could not be told.
-    config : FillingConfig
-        The settings.
-    """
-
-    found: NoiseFindings | None
-    config: FillingConfig
-
-    def words(self) -> str:
-        """Return what was found, and what follows from it, in words."""
-        found = "cannot be told" if self.found is None else self.found.words()
-        return f"{found}; {choice_in_words(self.config, self.found)}"
-
-
 @dataclass(slots=True)
 class DenoisingState:
     """What `denoise` has reached, kept by whoever may want to go on from there.
@@ -97,6 +74,12 @@ class DenoisingState:
         Adaptations that are shared, by channel, or the one of the plane at work.
     filling : FillingState, optional
         What filling a plane by itself needs to go on.
+    wants_spread : bool
+        Whether ``spread`` is wanted; to be set before the start.
+    spread : NDArray or LazyArray, optional
+        Standard deviation of every pixel in the source's units, see `spread`: of the
+        source's shape without S, NaN where nothing is denoised yet, 0 in constant
+        channels. None if it was not asked for, or before the start.
     """
 
     result: Any = field(default=None, repr=False)
@@ -109,6 +92,8 @@ class DenoisingState:
     samples: dict[int, Sample] = field(default_factory=dict, repr=False)
     shared: dict[int, SharedAdaptation] = field(default_factory=dict, repr=False)
     filling: FillingState | None = field(default=None, repr=False)
+    wants_spread: bool = False
+    spread: Any = field(default=None, repr=False)
 
     def to(self, device: torch.device) -> None:
         """Move what is needed to go on to a device."""

@@ -63,7 +63,21 @@ class Ensemble:
         fills += entering
         if self._starts_at_fill:
             return torch.where(fills <= 1, 1.0, rate)
-        if self._decay == 0:
-            return rate
-        # The weights of the fills so far sum to 1 - decay**fills.
-        return rate / -torch.expm1(fills.clamp(min=1) * math.log(self._decay))
+        return unbiased_rate(fills, self._decay)
+
+
+def unbiased_rate(fills: Tensor, decay: float) -> Tensor:
+    """Return how far to go towards a prediction for a mean without bias.
+
+    Parameters
+    ----------
+    fills : Tensor
+        How many fills every pixel has had, this one included.
+    decay : float
+        Share of the ensemble that survives one fill, 0 <= decay < 1.
+    """
+    rate = torch.full((), 1.0 - decay, device=fills.device)
+    if decay == 0:
+        return rate
+    # The weights of the fills so far sum to 1 - decay**fills.
+    return rate / -torch.expm1(fills.clamp(min=1) * math.log(decay))

@@ -1,7 +1,7 @@
 """One file: read, denoised, written whole or not at all."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from napari_mpi.engine.axes import ImageAxes
 from napari_mpi.engine.config import FillingConfig
 from napari_mpi.engine.denoising import DenoisingSnapshot, DenoisingState
 from napari_mpi.engine.device import resolve_device
+from napari_mpi.engine.errors import ImageFileError
 from napari_mpi.engine.image_io import (
     ImageFile,
     read_image,
@@ -22,7 +23,12 @@ from napari_mpi.engine.jobs import Job
 from napari_mpi.engine.method import Method
 from napari_mpi.engine.presets import GUARDED, UNMERGED
 from napari_mpi.engine.sampling import require_finite
+from napari_mpi.engine.spread import SHOWS
+from napari_mpi.engine.tiff_files import TIFF_SUFFIXES
 from napari_mpi.engine.weights import Weights, load_weights
+
+# What ImageJ says of the source's intensities, which are not those of their spread.
+_OF_INTENSITIES = {"min", "max", "Ranges", "LUTs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +137,11 @@ def open_file(
 
 
 def denoise_file(
-    opened: Opened, output: Path, *, tile: int | None = None
+    opened: Opened,
+    output: Path,
+    *,
+    tile: int | None = None,
+    uncertainty: Path | None = None,
 ) -> Job[DenoisingSnapshot, DenoisedFile]:
     """Denoise what `open_file` has opened, and write the result.
 
@@ -143,6 +153,9 @@ def denoise_file(
         Where the result goes, whole or not at all.
     tile : int, optional
         Largest rows and columns that are filled at once, see `denoise`.
+    uncertainty : Path, optional
+        A TIFF file for the spread of the fills, written after the result, whole or not
+        at all; none if None. See `require_uncertainty`.
 
     Yields
     ------
@@ -154,7 +167,8 @@ def denoise_file(
     EngineError
         If the image cannot be denoised, or the result not be written.
     """
-    image, config, state = opened.image, opened.config, DenoisingState()
+    image, config = opened.image, opened.config
+    state = DenoisingState(wants_spread=uncertainty is not None)
     result = yield from denoising.denoise(
         image.array,
         image.axes,
@@ -172,8 +186,39 @@ def denoise_file(
         made["tile"] = tile
     written = ImageFile(result, image.axes, image.metadata)
     write_image(output, written, provenance=made)
+    if uncertainty is not None:
+        beside = _beside(opened, state.spread)
+        write_image(uncertainty, beside, provenance={**made, "shows": SHOWS})
     noise = denoising.noise_in_words(state)
     return DenoisedFile(result, made, noise, _notes(opened, state))
+
+
+def require_uncertainty(path: Path) -> None:
+    """Raise ImageFileError if the spread cannot be written to a file.
+
+    Parameters
+    ----------
+    path : Path
+        Its name.
+    """
+    if not path.name.lower().endswith(TIFF_SUFFIXES):
+        raise ImageFileError(
+            f"the uncertainty {path} does not end in .tif or .tiff: it is written as"
+            " TIFF, whatever the result is"
+        )
+    require_writable(path)
+
+
+def _beside(opened: Opened, spread: Any) -> ImageFile:
+    """Return a spread with axes and calibration of its source."""
+    said = opened.image.metadata
+    fields = {
+        name: value
+        for name, value in said.fields.items()
+        if name not in _OF_INTENSITIES
+    }
+    axes = opened.layout.without_colours.letters
+    return ImageFile(spread, axes, replace(said, fields=fields))
 
 
 def _notes(opened: Opened, state: DenoisingState) -> tuple[str, ...]:

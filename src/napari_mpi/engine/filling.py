@@ -26,6 +26,7 @@ from napari_mpi.engine.reporting import (
     Reporter,
     Standing,
 )
+from napari_mpi.engine.spread import EnsembleSpread, SpreadOf
 from napari_mpi.engine.stopping import StopRule
 
 CORRELATED = 0.4
@@ -57,6 +58,8 @@ class FillingState:
     pooled : bool
         Whether the N images are windows of which each iteration takes one at random,
         and not one image that is taken as a whole.
+    spread_of : {'channels', 'mean'}, optional
+        Whose spread is wanted, see `SpreadOf`; none if None.
     """
 
     def __init__(
@@ -66,8 +69,14 @@ class FillingState:
         config: FillingConfig,
         *,
         pooled: bool = False,
+        spread_of: SpreadOf | None = None,
     ) -> None:
         self.iteration = 0
+        self.spread_of = spread_of
+        self.passed_spread: Tensor | None = None
+        self.fills: EnsembleSpread | None = None
+        if spread_of is not None and not config.passes:
+            self.fills = EnsembleSpread(noisy, config, spread_of)
         self.pooled = pooled
         self.factors = config.factors
         self.adapts = config.learning_rate > 0
@@ -90,8 +99,14 @@ class FillingState:
         """Move network, optimiser and ensemble; the masks' generator stays."""
         self.adaptation.to(device)
         self.ensemble.to(device)
+        if self.fills is not None:
+            self.fills.to(device)
         if self.stop is not None:
             self.stop.to(device)
+
+    def spread(self) -> Tensor | None:
+        """Return the standard deviation of every pixel, if asked for and known."""
+        return self.passed_spread if self.fills is None else self.fills.deviation()
 
 
 def iterative_filling(
@@ -149,6 +164,7 @@ def iterative_filling(
         If the loss is no longer finite.
     """
     state = state or FillingState(noisy, network, config)
+    state.passed_spread = None  # of a prediction that is no longer shown
     reporter = Reporter(snapshot_interval, config.learning_rate)
     yield from adapting(noisy, config, state=state, reporter=reporter, masks=masks)
 
@@ -157,11 +173,15 @@ def iterative_filling(
 
     result = image()
     if config.passes:
-        for passed in finish(noisy, state.adaptation.predict, config):
+        passes = finish(
+            noisy, state.adaptation.predict, config, spread_of=state.spread_of
+        )
+        for passed in passes:
             standing = _standing(state, noisy, config, passed.share)
             if passed.share < 1:
                 yield from reporter.poll(standing, image)
         result, state.merged = passed.image, passed.merged
+        state.passed_spread = passed.spread
     yield from reporter.poll(
         _standing(state, noisy, config, 1.0), result.clone, now=True
     )
@@ -266,6 +286,8 @@ def _iterate(
     advance = state.adaptation.step if state.adapts else state.adaptation.score
     filled, loss = advance(part, masked, scored)
     state.ensemble.move(filled, masked, window)
+    if state.fills is not None:
+        state.fills.move(filled, masked, window)
     state.iteration += 1
     return loss
 

@@ -11,6 +11,7 @@ from napari_mpi.engine.config import FillingConfig
 from napari_mpi.engine.masks import complementary_masks, numbers_at
 from napari_mpi.engine.merging import NoiseModel, estimate_noise, merged
 from napari_mpi.engine.noise import smoothed
+from napari_mpi.engine.spread import PassSpread, SpreadOf
 
 Predict = Callable[[Tensor, Tensor | None], Tensor]
 NoiseModels = tuple[tuple[NoiseModel, ...], ...]
@@ -32,11 +33,14 @@ class Passed:
         Shape (N, C, Y, X), the newest prediction; the result in the last.
     merged : bool
         Whether the pixels' own values were merged in.
+    spread : Tensor, optional
+        Standard deviation of every pixel, see `PassSpread`; in the last if asked for.
     """
 
     share: float
     image: Tensor
     merged: bool = False
+    spread: Tensor | None = None
 
 
 def finish(
@@ -46,6 +50,7 @@ def finish(
     *,
     at: tuple[int, int] = (0, 0),
     models: NoiseModels | None = None,
+    spread_of: SpreadOf | None = None,
 ) -> Iterator[Passed]:
     """Predict an image with a few masks, and merge it with the noisy one.
 
@@ -65,6 +70,8 @@ def finish(
         Row and column of the plane where ``noisy`` begins; masks go by it.
     models : tuple of tuple of NoiseModel, optional
         Noise by image and channel, see `learn_noise`; estimated from ``noisy`` if None.
+    spread_of : {'channels', 'mean'}, optional
+        Whose spread is wanted, see `SpreadOf`; none if None.
 
     Yields
     ------
@@ -73,12 +80,16 @@ def finish(
     """
     total = passes_of(config)
     filled, hidden_mean = torch.empty_like(noisy), torch.zeros_like(noisy)
+    collected = None if spread_of is None else PassSpread(spread_of)
     for done, masked in enumerate(_masks(noisy, config, at), start=1):
         prediction = predict(noisy, masked)
+        if collected is not None:
+            collected.add(prediction)
         filled = torch.where(masked, prediction, filled)
         hidden_mean += prediction / config.passes
         yield Passed(done / total, prediction)
     unmasked = predict(noisy, None)
+    spread = None if collected is None else collected.around(unmasked)
     result = (unmasked + hidden_mean) / 2
     if config.keep_means:
         result = result + smoothed(noisy - result)
@@ -86,14 +97,14 @@ def finish(
         yield Passed((config.passes + 1) / total, result)
         models = models or _models(noisy, unmasked, filled, noisy.shape[0])
     if not config.merge or not _are_white(models):
-        yield Passed(1.0, result)
+        yield Passed(1.0, result, spread=spread)
         return
     taken = _taken(noisy, unmasked, predict, config.seed, at)
     # Open in all passes but one, and in the one that hides nothing.
     share = 1 - 1 / (2 * config.passes)
     variance = _variance(models, unmasked)
     image = merged(noisy, result, share * taken, variance)
-    yield Passed(1.0, image, merged=True)
+    yield Passed(1.0, image, merged=True, spread=spread)
 
 
 def learn_noise(

@@ -47,8 +47,8 @@ class IntensityMap:
         return not self.high > self.low
 
     @property
-    def unit(self) -> float:
-        """What of the image's intensity is 1 in the network's units."""
+    def slope(self) -> float:
+        """What a step of 1 in the network's range is in the item's intensities."""
         return (self.high - self.low) / (1 - 2 * NETWORK_MARGIN)
 
     def to_network(self, image: Array) -> NDArray[np.float32]:
@@ -60,7 +60,7 @@ class IntensityMap:
             Shape (C, Y, X).
         """
         scale = (1 - 2 * NETWORK_MARGIN) / (self.high - self.low)
-        values = image.astype(_exact_float(image.dtype)) - self.low
+        values = image.astype(exact_float(image.dtype)) - self.low
         inside: NDArray[np.float32] = (NETWORK_MARGIN + values * scale).astype("f4")
         darkest, brightest = 0.0, 1.0
         if self.is_sampled:
@@ -71,9 +71,8 @@ class IntensityMap:
 
     def from_network(self, image: Array, dtype: np.dtype[np.generic]) -> Array:
         """Map back; integers are rounded, and clipped to what their type can hold."""
-        values = self.low + self.unit * (
-            image.astype(_exact_float(dtype)) - NETWORK_MARGIN
-        )
+        from_margin = image.astype(exact_float(dtype)) - NETWORK_MARGIN
+        values = self.low + from_margin * self.slope
         return _as_dtype(values, dtype)
 
 
@@ -121,7 +120,7 @@ def require_usable(image: Array) -> None:
             )
 
 
-def _exact_float(dtype: np.dtype[np.generic]) -> np.dtype[np.floating[Any]]:
+def exact_float(dtype: np.dtype[np.generic]) -> np.dtype[np.floating[Any]]:
     """Return the smallest float type, from float32 on, that holds the type exactly."""
     return np.result_type(dtype, np.float32)
 

@@ -21,6 +21,7 @@ from napari_mpi.engine.lazy import ArrayLike
 from napari_mpi.engine.planes import Plane, as_tensor
 from napari_mpi.engine.reporting import FillingSnapshot, Reporter
 from napari_mpi.engine.sampling import Sample
+from napari_mpi.engine.spread import SpreadOf
 from napari_mpi.engine.tiles import Tile, Window, tiles
 from napari_mpi.engine.weights import Weights
 
@@ -47,12 +48,15 @@ class Filled:
         Shape (N, C, Y, X), float32, in network units: the window's result.
     merged : bool
         Whether the pixels' own values were merged in.
+    spread : NDArray, optional
+        Shape (N, C, Y, X), float32, in network units: the window's, if asked for.
     """
 
     share: float
     window: Window | None = None
     image: NDArray[np.float32] | None = field(default=None, repr=False)
     merged: bool = False
+    spread: NDArray[np.float32] | None = field(default=None, repr=False)
 
 
 class SharedAdaptation:
@@ -129,7 +133,11 @@ class SharedAdaptation:
         return self.state.adaptation.predict(noisy.to(self._device), masked)
 
     def fill(
-        self, plane: Plane, image: ArrayLike, config: FillingConfig
+        self,
+        plane: Plane,
+        image: ArrayLike,
+        config: FillingConfig,
+        spread_of: SpreadOf | None = None,
     ) -> Generator[Filled, None, None]:
         """Fill a plane tile by tile.
 
@@ -144,6 +152,8 @@ class SharedAdaptation:
             The image that it is in.
         config : FillingConfig
             The settings.
+        spread_of : {'channels', 'mean'}, optional
+            Whose spread is wanted, see `SpreadOf`; none if None.
 
         Yields
         ------
@@ -159,7 +169,7 @@ class SharedAdaptation:
             part = math.prod(side.stop - side.start for side in tile.core)
             full = False
             try:
-                for filled in self._fill_tile(tile, plane, image, config):
+                for filled in self._fill_tile(tile, plane, image, config, spread_of):
                     share = (done + part * filled.share) / total
                     yield dataclasses.replace(filled, share=share)
             except (MemoryError, RuntimeError) as error:
@@ -174,17 +184,34 @@ class SharedAdaptation:
                 done += part
 
     def _fill_tile(
-        self, tile: Tile, plane: Plane, image: ArrayLike, config: FillingConfig
+        self,
+        tile: Tile,
+        plane: Plane,
+        image: ArrayLike,
+        config: FillingConfig,
+        spread_of: SpreadOf | None,
     ) -> Iterator[Filled]:
         noisy = plane.read(image, self.channels, tile.outer).to(self._device)
         predict = self.state.adaptation.predict
         if config.hot_pixels:
             noisy = without_hot_pixels(noisy, predict)
-        for passed in finish(noisy, predict, config, at=tile.at, models=self._models):
+        passes = finish(
+            noisy,
+            predict,
+            config,
+            at=tile.at,
+            models=self._models,
+            spread_of=spread_of,
+        )
+        for passed in passes:
             if passed.share < 1:
                 yield Filled(passed.share)
-        core = passed.image[(..., *tile.inner)].to("cpu").numpy()
-        yield Filled(1.0, tile.core, core, passed.merged)
+
+        def core(whole: Tensor) -> NDArray[np.float32]:
+            return whole[(..., *tile.inner)].to("cpu").numpy()
+
+        spread = None if passed.spread is None else core(passed.spread)
+        yield Filled(1.0, tile.core, core(passed.image), passed.merged, spread)
 
     def _learn_noise(self, config: FillingConfig) -> None:
         """Estimate the noise once for all planes, so that they are merged alike."""

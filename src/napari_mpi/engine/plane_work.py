@@ -16,25 +16,23 @@ from torch import Tensor
 
 from napari_mpi.engine.agenda import Agenda
 from napari_mpi.engine.axes import ImageAxes, Index
-from napari_mpi.engine.choosing import chosen
+from napari_mpi.engine.choice import choose, windows_to_judge
 from napari_mpi.engine.config import FillingConfig
 from napari_mpi.engine.denoising_state import (
-    Choice,
     DenoisingSnapshot,
     DenoisingState,
 )
 from napari_mpi.engine.filling import FillingState, iterative_filling
-from napari_mpi.engine.findings import NoiseFindings
 from napari_mpi.engine.finishing import passes_of
 from napari_mpi.engine.hot_pixels import without_hot_pixels
-from napari_mpi.engine.intensity import require_usable
 from napari_mpi.engine.lazy import ArrayLike
 from napari_mpi.engine.noise_look import look_at_noise
 from napari_mpi.engine.plane_filling import SharedAdaptation
 from napari_mpi.engine.planes import Plane
 from napari_mpi.engine.reporting import SNAPSHOT_INTERVAL, Reporter, Standing
 from napari_mpi.engine.sampling import Sample, take_sample
-from napari_mpi.engine.tiles import Window
+from napari_mpi.engine.spread import SpreadOf
+from napari_mpi.engine.tiles import Window, middle
 from napari_mpi.engine.weights import Weights
 
 LookingAt = Callable[[], Mapping[str, int] | None]
@@ -44,7 +42,6 @@ WHOLE = 1024**2
 
 _PREVIEW = 512  # pixels along each axis, of the middle that is shown while adapting
 _STEP_COST = 3  # predictions that one iteration takes as long as
-_LOOKED_AT, _WINDOW = 4, 256  # planes of an item, pixels of each, to judge its noise
 _SAMPLE_SIDE = 256  # pixels of a window along each axis, where settings name no crop
 
 
@@ -75,6 +72,13 @@ class Work:
     def shares(self) -> bool:
         """Whether planes share an adaptation: those of a channel, if it has several."""
         return self.config.share and self.layout.plane_count > self.layout.channel_count
+
+    @property
+    def spread_of(self) -> SpreadOf | None:
+        """Whose spread is wanted, if any."""
+        if not self.state.wants_spread:
+            return None
+        return "channels" if self.layout.is_colour else "mean"
 
     @property
     def whole(self) -> int:
@@ -113,10 +117,11 @@ def denoise_planes(work: Work) -> Iterator[DenoisingSnapshot]:
         if not sample.intensities.is_flat:
             plane = Plane(layout, sample.intensities, planes[number], number)
             group = item if work.shares else None
-            chosen_work = dataclasses.replace(
-                work, config=_config_of(work, item, items[item], sample)
-            )
-            yield from _denoise_plane(chosen_work, plane, sample, group)
+            config = _config_of(work, item, items[item], sample)
+            fitted = dataclasses.replace(work, config=config)
+            yield from _denoise_plane(fitted, plane, sample, group)
+        elif state.wants_spread:
+            state.spread[layout.index_without_colours(planes[number])] = 0
         state.done[number] = asked
         work.done += 1
 
@@ -152,7 +157,9 @@ def _fill_alone(work: Work, plane: Plane) -> Iterator[DenoisingSnapshot]:
         noisy = without_hot_pixels(noisy, work.weights.to_network(work.device))
     if state.filling is None or state.plane != plane.number:
         network = work.weights.to_network(work.device)
-        state.filling = FillingState(noisy, network, work.config)
+        state.filling = FillingState(
+            noisy, network, work.config, spread_of=work.spread_of
+        )
         state.plane, state.iteration = plane.number, 0
     state.filling.to(work.device)
     job = iterative_filling(
@@ -169,12 +176,14 @@ def _fill_alone(work: Work, plane: Plane) -> Iterator[DenoisingSnapshot]:
             if filling.fraction == 1:
                 state.merged = state.merged and state.filling.merged
             spent = filling.fraction * (_adapt_cost(work) + _fill_cost(work))
+            spread = state.filling.spread() if filling.ensemble is not None else None
             yield _told(
                 work,
                 plane,
                 filling,
                 spent,
                 filling.ensemble,
+                spread=None if spread is None else spread.to("cpu").numpy(),
                 losses=filling.losses,
                 is_done=filling.fraction == 1,
             )
@@ -184,7 +193,7 @@ def _adapt(
     work: Work, shared: SharedAdaptation, plane: Plane
 ) -> Iterator[DenoisingSnapshot]:
     """Do the iterations that are left, and show the middle of a plane meanwhile."""
-    window = _middle(work.layout.plane_shape)
+    window = middle(work.layout.plane_shape, _PREVIEW)
 
     @functools.cache  # to read it once
     def noisy() -> Tensor:
@@ -217,7 +226,8 @@ def _fill(
 ) -> Iterator[DenoisingSnapshot]:
     """Fill a plane with what is shared, tile by tile."""
     done = f"{shared.state.iteration} iteration{'s' * (shared.state.iteration != 1)}"
-    with closing(shared.fill(plane, work.image, work.config)) as parts:
+    filling = shared.fill(plane, work.image, work.config, work.spread_of)
+    with closing(filling) as parts:
         for part in parts:
             if part.window is not None:
                 work.state.merged = work.state.merged and part.merged
@@ -235,6 +245,7 @@ def _fill(
                 standing,
                 spent,
                 part.image,
+                spread=part.spread,
                 window=part.window,
                 is_done=part.share == 1,
             )
@@ -250,26 +261,14 @@ def _config_of(
     if not work.config.by_noise:
         return work.config
     known = work.state.choices.get(item)
-    found = known.found if known else _look(work, planes, sample)
-    config = dataclasses.replace(work.config, by_noise=False)
-    if found is not None:
-        config = chosen(work.config, found, work.weights.network)
-    work.state.choices[item] = Choice(found, config)
-    return config
-
-
-def _look(work: Work, planes: list[Index], sample: Sample) -> NoiseFindings | None:
-    """Look at the middle of some planes of an item, at even distances."""
-    count = min(_LOOKED_AT, len(planes))
-    window = _middle(work.layout.plane_shape, _WINDOW if count > 1 else _PREVIEW)
-    parts = []
-    for n in range(count):
-        index = planes[(2 * n + 1) * len(planes) // (2 * count)]
-        raw = np.asarray(work.image[work.layout.part(index, window)])
-        require_usable(raw)
-        values = sample.intensities.to_network(work.layout.channels_first(raw))
-        parts.append(torch.from_numpy(values))
-    return look_at_noise(torch.stack(parts).to(work.device), sample.intensities.unit)
+    if known is None:
+        windows = windows_to_judge(work.image, work.layout, planes, sample.intensities)
+        found = look_at_noise(windows.to(work.device), sample.intensities.slope)
+    else:
+        found = known.found
+    choice = choose(work.config, found, work.weights.network)
+    work.state.choices[item] = choice
+    return choice.config
 
 
 # -- reading ahead -------------------------------------------------------------------
@@ -342,6 +341,7 @@ def _told(
     spent: float,
     filled: NDArray[np.float32] | None,
     *,
+    spread: NDArray[np.float32] | None = None,
     window: Window | None = None,
     losses: tuple[float, ...] = (),
     is_done: bool = False,
@@ -351,6 +351,8 @@ def _told(
     if filled is not None:
         image = plane.restored(filled, np.dtype(work.image.dtype))
         work.state.result[index] = image
+        if work.state.wants_spread:
+            _keep_spread(work, plane, index, spread)
     return _snapshot(
         work,
         plane.number,
@@ -361,6 +363,14 @@ def _told(
         index=index,
         image=image,
     )
+
+
+def _keep_spread(
+    work: Work, plane: Plane, index: Index, spread: NDArray[np.float32] | None
+) -> None:
+    """Put the spread beside the result; not a number where that is a preview."""
+    kept, own = work.state.spread, work.layout.index_without_colours(index)
+    kept[own] = np.nan if spread is None else plane.deviations(spread, kept.dtype)
 
 
 def _reading(work: Work, number: int, index: Index, share: float) -> DenoisingSnapshot:
@@ -418,13 +428,3 @@ def _fill_cost(work: Work) -> float:
     """Return what filling a plane takes thereafter, in pixels predicted."""
     passes = passes_of(work.config) if work.config.passes else 0
     return float(passes * math.prod(work.layout.plane_shape))
-
-
-def _middle(shape: tuple[int, int], most: int = _PREVIEW) -> Window:
-    """Return the middle of a plane, as much as is quick to predict."""
-    starts = [max(0, (side - most) // 2) for side in shape]
-    rows, columns = (
-        slice(start, min(side, start + most))
-        for start, side in zip(starts, shape, strict=True)
-    )
-    return rows, columns

@@ -79,6 +79,21 @@ class Plane:
         ordered.flags.writeable = False
         return ordered
 
+    def deviations(self, spread: NDArray[np.float32], dtype: np.dtype[Any]) -> Array:
+        """Map standard deviations of a window to the image's units and order.
+
+        Parameters
+        ----------
+        spread : NDArray
+            Shape (N, channels, Y, X), in network units.
+        dtype : numpy.dtype
+            Type of those that are returned, the root of the mean square over colours.
+        """
+        squares = np.square(spread.reshape(-1, *spread.shape[2:]), dtype=np.float64)
+        deviation = np.sqrt(squares.mean(axis=0, keepdims=True))
+        units = (deviation * self.intensities.slope).astype(dtype)
+        return self.layout.without_colours.from_channels_first(units)
+
 
 def as_tensor(colours: NDArray[np.float32], channels: int) -> torch.Tensor:
     """Arrange (C, Y, X) in network units for a network of so many channels.

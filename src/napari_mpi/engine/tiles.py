@@ -84,3 +84,21 @@ def _parts(whole: slice, side: int, step: int) -> list[slice]:
 
 def _seen(own: slice, halo: int, length: int) -> slice:
     return slice(max(0, own.start - halo), min(length, own.stop + halo))
+
+
+def middle(shape: tuple[int, int], most: int) -> Window:
+    """Return the middle of a plane.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the plane.
+    most : int
+        Rows and columns of the middle, at the most.
+    """
+    starts = [max(0, (side - most) // 2) for side in shape]
+    rows, columns = (
+        slice(start, min(side, start + most))
+        for start, side in zip(starts, shape, strict=True)
+    )
+    return rows, columns

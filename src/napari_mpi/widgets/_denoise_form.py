@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from magicgui.widgets import ComboBox
+from magicgui.widgets import CheckBox, ComboBox
 from napari.layers import Image
 from napari.viewer import Viewer
 from qtpy.compat import isalive
@@ -67,7 +67,14 @@ class DenoiseForm(QWidget):
         clean = self.reference.value
         reference = None if clean is None else same_part(clean, selection)
         how = self.method.chosen()
-        return Request(selection, how.config, how.weights, how.device, reference)
+        return Request(
+            selection,
+            how.config,
+            how.weights,
+            how.device,
+            reference,
+            wants_uncertainty=self.uncertainty.value,
+        )
 
     def command(self) -> str:
         """Return the command line that does the same with the layer's file.
@@ -79,7 +86,12 @@ class DenoiseForm(QWidget):
         """
         layer = self.image.value
         how = self.method.chosen(self.axes.stated(layer))
-        return command_line(layer.source.path, self.method.preset_name, how)
+        return command_line(
+            layer.source.path,
+            self.method.preset_name,
+            how,
+            uncertainty=self.uncertainty.value,
+        )
 
     @property
     def meant(self) -> str | None:
@@ -107,8 +119,15 @@ class DenoiseForm(QWidget):
             name="reference", label="Reference", choices=self._images, nullable=True
         )
         self.reference.tooltip = "a clean image, if any: PSNR and SSIM are shown"
+        self.uncertainty = CheckBox(name="uncertainty", text="Uncertainty")
+        self.uncertainty.label = ""
+        self.uncertainty.tooltip = (
+            "add a hidden layer of how far the fills of every pixel lie apart: where it"
+            " is bright, errors are likelier, but it is no confidence interval"
+        )
         self.method = how = MethodForm(
-            above=(self.image, self.axes, self.scope), below=(self.reference,)
+            above=(self.image, self.axes, self.scope),
+            below=(self.reference, self.uncertainty),
         )
         self.noise, self.effort, self.weights = how.noise, how.effort, how.weights
         self.device, self.settings = how.device, how.settings

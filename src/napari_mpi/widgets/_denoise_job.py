@@ -18,6 +18,7 @@ class Request:
     weights: str
     device: str
     reference: Selection | None = None
+    wants_uncertainty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def denoise_job(
     from napari_mpi.engine.registry import RANDOM_START
     from napari_mpi.engine.weights import load_weights
 
-    state = state if state is not None else denoising.DenoisingState()
+    if state is None:
+        state = denoising.DenoisingState(wants_spread=request.wants_uncertainty)
     device = resolve_device(request.device)
     image = request.selection.lazy()
     axes = request.selection.axes

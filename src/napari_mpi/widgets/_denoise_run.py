@@ -26,6 +26,7 @@ from napari_mpi.widgets._endings import Ending
 from napari_mpi.widgets._layers import add_result
 from napari_mpi.widgets._looking import Looking
 from napari_mpi.widgets._pausable import Pausable
+from napari_mpi.widgets._spread_layer import SpreadLayer
 from napari_mpi.widgets._workers import start_job
 
 _STEPS = 1000  # of the progress bar, for one plane
@@ -54,6 +55,9 @@ class DenoiseRun(Pausable):
         self.ending = Ending.NOT_YET
         self.asked = Ending.NOT_YET
         self.result: Image | None = None
+        self.spread: SpreadLayer | None = None
+        if request.wants_uncertainty:
+            self.spread = SpreadLayer(viewer, source, request.selection)
         self._viewer = viewer
         self._further = request.config.iterations
         self._state: Any = None
@@ -84,6 +88,8 @@ class DenoiseRun(Pausable):
             self.result = None
         if self._state is not None:
             self._kept = _copy(self._state.result)
+            if self.spread is not None:
+                self.spread.keep(self._state.spread)
         name = f"denoising {self.source.name}"
         self._bar = progress(total=self._total, desc=name, initial=self._done)
         self._looking = Looking(self._viewer, self.source, self.request.selection)
@@ -136,6 +142,8 @@ class DenoiseRun(Pausable):
             for snapshot in parts.values() if self._shows_copies else ():
                 layer.data[snapshot.index] = snapshot.image
             layer.refresh(extent=False)
+        if parts:
+            self._update_spread([snapshot.index for snapshot in parts.values()])
         return losses
 
     def finish(
@@ -332,17 +340,32 @@ class DenoiseRun(Pausable):
             "ended": self.ending.value,
         }
         layer.metadata = {**layer.metadata, "napari-mpi": made}
+        if self.spread is not None and self._state.spread is not None:
+            whole = (slice(None),) * self._state.result.ndim
+            index = whole if self._newest is None else self._newest.snapshot.index
+            self.spread.show(self._state.spread, index, made)
+
+    def _update_spread(self, indices: list[Any]) -> None:
+        """Show it of planes that are done; that of the one at work comes and goes."""
+        assert self._newest is not None
+        assert self._prepared is not None
+        if self.spread is not None and self._newest.snapshot.done:
+            self.spread.update(self._state.spread, indices, self._prepared.made)
 
     def _restore_kept(self) -> None:
         """Bring back what an earlier ending kept; its metadata still says how."""
         if self.result is not None and self.result in self._viewer.layers:
             self.result.data = self._kept
+        if self.spread is not None:
+            self.spread.restore()
         self._state = None
 
     def _remove_result(self) -> None:
         if self.result is not None and self.result in self._viewer.layers:
             self._viewer.layers.remove(self.result)
         self.result = None
+        if self.spread is not None:
+            self.spread.remove()
 
 
 def _copy(result: Any) -> Any:

@@ -123,7 +123,13 @@ class SettingsForm(Form, Generic[C]):
         return changed
 
 
-def command_line(source: str | None, preset_name: str, method: Method) -> str:
+def command_line(
+    source: str | None,
+    preset_name: str,
+    method: Method,
+    *,
+    uncertainty: bool = False,
+) -> str:
     """Return the command that does what the Denoise form says, for a shell.
 
     Parameters
@@ -134,10 +140,15 @@ def command_line(source: str | None, preset_name: str, method: Method) -> str:
         The preset that the form started from; only what differs is spelled out.
     method : Method
         As the form has it.
+    uncertainty : bool
+        Whether a file for it is wanted too.
     """
     path = Path(source or "IN.tif")
     output = path.with_name(f"{path.stem}-denoised.tif")
     words = ["napari-mpi", "denoise", str(path), "-o", str(output)]
+    if uncertainty:
+        beside = path.with_name(f"{path.stem}-uncertainty.tif")
+        words += ["--uncertainty", str(beside)]
     return shlex.join([*words, *method_words(preset_name, method)])
 
 
