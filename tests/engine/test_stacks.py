@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_mpi.engine import plane_filling, plane_work, sampling
+from napari_mpi.engine import plane_filling, plane_work, sampling, work
 from napari_mpi.engine.axes import ImageAxes
 from napari_mpi.engine.config import NetworkConfig
 from napari_mpi.engine.denoising import DenoisingState, denoise, reached
@@ -204,7 +204,7 @@ def test_a_plane_with_values_that_are_not_finite_is_told_when_it_is_read(
 
 
 def test_tiles_leave_no_trace(rng, weights, monkeypatch):
-    monkeypatch.setattr(plane_work, "WHOLE", 0)
+    monkeypatch.setattr(work, "WHOLE", 0)
     image = rng.normal(500, 30, (200, 170)).astype(np.float32)
     whole = result_of(image, "YX", weights)
     monkeypatch.setattr(plane_filling, "LARGEST", 64)
@@ -239,7 +239,7 @@ def test_no_prediction_depends_on_what_is_beyond_the_reach(scales, blocks):
 
 
 def test_a_full_memory_halves_the_tiles_and_says_so(rng, weights, monkeypatch):
-    monkeypatch.setattr(plane_work, "WHOLE", 0)
+    monkeypatch.setattr(work, "WHOLE", 0)
     monkeypatch.setattr(plane_work, "_PREVIEW", 64)
     monkeypatch.setattr(plane_filling, "SMALLEST", 32)
     true_forward = FillingNetwork.forward
@@ -260,7 +260,7 @@ def test_a_full_memory_halves_the_tiles_and_says_so(rng, weights, monkeypatch):
 def test_a_memory_that_is_too_small_for_the_smallest_tile_is_an_error(
     rng, weights, monkeypatch
 ):
-    monkeypatch.setattr(plane_work, "WHOLE", 0)
+    monkeypatch.setattr(work, "WHOLE", 0)
 
     def forward(self, image, masked):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
@@ -297,7 +297,7 @@ def test_a_sample_holds_each_window_of_a_small_plane_once(stack):
 
 
 def test_tiles_are_as_large_as_the_free_memory_allows(rng, weights, monkeypatch):
-    monkeypatch.setattr(plane_work, "WHOLE", 0)
+    monkeypatch.setattr(work, "WHOLE", 0)
     monkeypatch.setattr(plane_work, "_PREVIEW", 32)
     monkeypatch.setattr(plane_filling, "SMALLEST", 32)
     seen = []

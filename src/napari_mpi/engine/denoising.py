@@ -26,10 +26,11 @@ from napari_mpi.engine.intensity import (
 )
 from napari_mpi.engine.jobs import Job
 from napari_mpi.engine.lazy import ArrayLike
-from napari_mpi.engine.plane_work import LookingAt, Work, denoise_planes
+from napari_mpi.engine.plane_work import denoise_planes
 from napari_mpi.engine.precision import resolve_precision
 from napari_mpi.engine.reporting import SNAPSHOT_INTERVAL
 from napari_mpi.engine.weights import Weights
+from napari_mpi.engine.work import LookingAt, Work
 
 __all__ = [
     "DenoisingSnapshot",

@@ -4,91 +4,28 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_mpi.engine.agenda import Agenda
-from napari_mpi.engine.axes import ImageAxes, Index
+from napari_mpi.engine.axes import Index
 from napari_mpi.engine.choice import choose, windows_to_judge
 from napari_mpi.engine.config import FillingConfig
-from napari_mpi.engine.denoising_state import (
-    DenoisingSnapshot,
-    DenoisingState,
-)
+from napari_mpi.engine.denoising_state import DenoisingSnapshot
 from napari_mpi.engine.filling import FillingState, iterative_filling
-from napari_mpi.engine.finishing import passes_of
 from napari_mpi.engine.hot_pixels import without_hot_pixels
-from napari_mpi.engine.lazy import ArrayLike
 from napari_mpi.engine.noise_look import look_at_noise
 from napari_mpi.engine.plane_filling import SharedAdaptation
 from napari_mpi.engine.planes import Plane
 from napari_mpi.engine.reporting import SNAPSHOT_INTERVAL, Reporter, Standing
 from napari_mpi.engine.sampling import Sample, take_sample
-from napari_mpi.engine.spread import SpreadOf
-from napari_mpi.engine.tiles import Window, middle
-from napari_mpi.engine.weights import Weights
-
-LookingAt = Callable[[], Mapping[str, int] | None]
-
-WHOLE = 1024**2
-"""Pixels of a plane that is adapted to as a whole where it is the only one."""
+from napari_mpi.engine.telling import adapt_cost, fill_cost, reading, told
+from napari_mpi.engine.tiles import middle
+from napari_mpi.engine.work import Work
 
 _PREVIEW = 512  # pixels along each axis, of the middle that is shown while adapting
-_STEP_COST = 3  # predictions that one iteration takes as long as
-_SAMPLE_SIDE = 256  # pixels of a window along each axis, where settings name no crop
-
-
-@dataclass(slots=True, kw_only=True)
-class Work:
-    """One call of `denoise`: what it was given, checked; see there.
-
-    ``done`` counts the planes that are done.
-    """
-
-    image: ArrayLike = field(repr=False)
-    layout: ImageAxes
-    weights: Weights
-    config: FillingConfig
-    device: torch.device
-    state: DenoisingState
-    interval: float
-    looking_at: LookingAt | None
-    tile: int | None = None
-    done: int = 0
-
-    @property
-    def channels(self) -> int:
-        """Image channels that the network fills."""
-        return self.weights.network.channels
-
-    @property
-    def shares(self) -> bool:
-        """Whether planes share an adaptation: those of a channel, if it has several."""
-        return self.config.share and self.layout.plane_count > self.layout.channel_count
-
-    @property
-    def spread_of(self) -> SpreadOf | None:
-        """Whose spread is wanted, if any."""
-        if not self.state.wants_spread:
-            return None
-        return "channels" if self.layout.is_colour else "mean"
-
-    @property
-    def whole(self) -> int:
-        """Pixels of a single plane that is adapted to and filled as a whole."""
-        return WHOLE if self.tile is None else min(WHOLE, self.tile**2)
-
-    @property
-    def sample_side(self) -> int:
-        """Rows and columns of the windows that are sampled."""
-        return self.config.crop or _SAMPLE_SIDE
 
 
 def denoise_planes(work: Work) -> Iterator[DenoisingSnapshot]:
@@ -175,9 +112,9 @@ def _fill_alone(work: Work, plane: Plane) -> Iterator[DenoisingSnapshot]:
             state.adapted = state.adapted and filling.adapts
             if filling.fraction == 1:
                 state.merged = state.merged and state.filling.merged
-            spent = filling.fraction * (_adapt_cost(work) + _fill_cost(work))
+            spent = filling.fraction * (adapt_cost(work) + fill_cost(work))
             spread = state.filling.spread() if filling.ensemble is not None else None
-            yield _told(
+            yield told(
                 work,
                 plane,
                 filling,
@@ -207,8 +144,8 @@ def _adapt(
     with closing(shared.adapt(work.config, reporter, preview)) as job:
         for filling in job:
             state.iteration = filling.iteration
-            spent = filling.fraction * _adapt_cost(work)
-            yield _told(
+            spent = filling.fraction * adapt_cost(work)
+            yield told(
                 work,
                 plane,
                 filling,
@@ -238,8 +175,8 @@ def _fill(
                 adapts=shared.state.adapts,
                 fraction=part.share,
             )
-            spent = _adapt_cost(work) + part.share * _fill_cost(work)
-            yield _told(
+            spent = adapt_cost(work) + part.share * fill_cost(work)
+            yield told(
                 work,
                 plane,
                 standing,
@@ -313,7 +250,7 @@ def _beating(
     work: Work, job: Generator[float, None, Sample], number: int, index: Index
 ) -> Generator[DenoisingSnapshot, None, Sample]:
     """Read on, and let whoever waits cancel a few times a second."""
-    told = time.monotonic()
+    last = time.monotonic()
     with closing(job):
         while True:
             try:
@@ -321,110 +258,11 @@ def _beating(
             except StopIteration as stop:
                 sample: Sample = stop.value
                 return sample
-            if time.monotonic() - told >= max(work.interval, SNAPSHOT_INTERVAL):
-                told = time.monotonic()
-                yield _reading(work, number, index, share)
+            if time.monotonic() - last >= max(work.interval, SNAPSHOT_INTERVAL):
+                last = time.monotonic()
+                yield reading(work, number, index, share)
 
 
 def _is_bounded(work: Work) -> bool:
     """Whether predictions end with the range, so that all of it must be known."""
     return work.weights.network.architecture == "skip"
-
-
-# -- telling -------------------------------------------------------------------------
-
-
-def _told(
-    work: Work,
-    plane: Plane,
-    standing: Standing,
-    spent: float,
-    filled: NDArray[np.float32] | None,
-    *,
-    spread: NDArray[np.float32] | None = None,
-    window: Window | None = None,
-    losses: tuple[float, ...] = (),
-    is_done: bool = False,
-) -> DenoisingSnapshot:
-    """Put what is filled into the result, and tell of it."""
-    index, image = plane.part(window), None
-    if filled is not None:
-        image = plane.restored(filled, np.dtype(work.image.dtype))
-        work.state.result[index] = image
-        if work.state.wants_spread:
-            _keep_spread(work, plane, index, spread)
-    return _snapshot(
-        work,
-        plane.number,
-        standing,
-        spent,
-        done=work.done + is_done,
-        losses=losses,
-        index=index,
-        image=image,
-    )
-
-
-def _keep_spread(
-    work: Work, plane: Plane, index: Index, spread: NDArray[np.float32] | None
-) -> None:
-    """Put the spread beside the result; not a number where that is a preview."""
-    kept, own = work.state.spread, work.layout.index_without_colours(index)
-    kept[own] = np.nan if spread is None else plane.deviations(spread, kept.dtype)
-
-
-def _reading(work: Work, number: int, index: Index, share: float) -> DenoisingSnapshot:
-    standing = Standing(
-        iteration=0,
-        iterations=work.config.iterations,
-        stage=f"reading, {share:.0%}",
-        adapts=work.config.learning_rate > 0,
-        fraction=0.0,
-    )
-    return _snapshot(
-        work, number, standing, 0.0, done=work.done, losses=(), index=index, image=None
-    )
-
-
-def _snapshot(
-    work: Work, number: int, standing: Standing, spent: float, **fields: Any
-) -> DenoisingSnapshot:
-    return DenoisingSnapshot(
-        plane=number,
-        planes=work.layout.plane_count,
-        iteration=standing.iteration,
-        iterations=standing.iterations,
-        stage=standing.stage,
-        adapts=standing.adapts,
-        fraction=_fraction(work, number, spent),
-        **fields,
-    )
-
-
-def _fraction(work: Work, number: int, spent: float) -> float:
-    """Return the share of the whole work that is done, by the pixels predicted."""
-    planes, channels = work.layout.plane_count, work.layout.channel_count
-    adapt, fill = _adapt_cost(work), _fill_cost(work)
-    if not work.shares:
-        return min(
-            1.0, (work.done * (adapt + fill) + spent) / (planes * (adapt + fill))
-        )
-    # What the plane's own channel has adapted counts as spent.
-    here = number // (planes // channels)
-    others = sum(key != here for key in work.state.shared)
-    total = channels * adapt + planes * fill
-    return min(1.0, (others * adapt + work.done * fill + spent) / total)
-
-
-def _adapt_cost(work: Work) -> float:
-    """Return what one adaptation takes, in pixels predicted."""
-    rows, columns = (
-        min(work.config.crop or side, side) for side in work.layout.plane_shape
-    )
-    return float(work.config.iterations * _STEP_COST * rows * columns)
-
-
-def _fill_cost(work: Work) -> float:
-    """Return what filling a plane takes thereafter, in pixels predicted."""
-    passes = passes_of(work.config) if work.config.passes else 0
-    return float(passes * math.prod(work.layout.plane_shape))
