@@ -172,3 +172,11 @@ def test_a_blend_is_the_mean_of_what_each_factor_gives(clean, grey):
         for factor in (1, 2)
     ]  # fmt: skip
     np.testing.assert_allclose(blended, np.mean(alone, axis=0), atol=0.05)
+
+
+def test_the_papers_network_keeps_the_papers_precision(clean, small_weights):
+    noisy = noisy_of(clean, laws.Gaussian(25))
+    _, state = result_of(noisy, small_weights, config=preset("auto", iterations=2))
+    config = state.choices[0].config
+    expected = preset("independent-fast", iterations=2, shared_mask=True)
+    assert config == expected

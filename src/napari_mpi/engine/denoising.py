@@ -27,7 +27,7 @@ from napari_mpi.engine.intensity import (
 from napari_mpi.engine.jobs import Job
 from napari_mpi.engine.lazy import ArrayLike
 from napari_mpi.engine.plane_work import denoise_planes
-from napari_mpi.engine.precision import resolve_precision
+from napari_mpi.engine.precision import with_precision
 from napari_mpi.engine.reporting import SNAPSHOT_INTERVAL
 from napari_mpi.engine.weights import Weights
 from napari_mpi.engine.work import LookingAt, Work
@@ -227,7 +227,8 @@ def effective_config(
     The channels of a grey image all carry the same noise, so they must share one
     mask: otherwise a value that is hidden in one channel stands open in the next, and
     nothing is denoised. Weights that read a single mask plane need a shared mask too.
-    The precision 'auto' becomes the one that the device is faster with.
+    The precision 'auto' becomes the one that the device is faster with, unless the
+    image's noise is still to choose.
 
     Raises
     ------
@@ -241,11 +242,9 @@ def effective_config(
             " fill 1 (grey) or 3 (colour)"
         )
     shared = not layout.is_colour or weights.network.mask_channels == 1
-    return dataclasses.replace(
-        config,
-        shared_mask=shared or config.shared_mask,
-        precision=resolve_precision(config.precision, device),
-    )
+    # What is still to be chosen may have a precision of its own.
+    chosen = config if config.by_noise else with_precision(config, device)
+    return dataclasses.replace(chosen, shared_mask=shared or config.shared_mask)
 
 
 def provenance(

@@ -19,6 +19,7 @@ from napari_mpi.engine.hot_pixels import without_hot_pixels
 from napari_mpi.engine.noise_look import look_at_noise
 from napari_mpi.engine.plane_filling import SharedAdaptation
 from napari_mpi.engine.planes import Plane
+from napari_mpi.engine.precision import with_precision
 from napari_mpi.engine.reporting import SNAPSHOT_INTERVAL, Reporter, Standing
 from napari_mpi.engine.sampling import Sample, take_sample
 from napari_mpi.engine.telling import adapt_cost, fill_cost, reading, told
@@ -204,8 +205,9 @@ def _config_of(
     else:
         found = known.found
     choice = choose(work.config, found, work.weights.network)
-    work.state.choices[item] = choice
-    return choice.config
+    config = with_precision(choice.config, work.device)
+    work.state.choices[item] = dataclasses.replace(choice, config=config)
+    return config
 
 
 # -- reading ahead -------------------------------------------------------------------

@@ -4,6 +4,7 @@ Measured once per machine and kept in the cache: were it measured anew each time
 moment could change the choice, and with it, in the last digits, the image.
 """
 
+import dataclasses
 import functools
 import json
 import time
@@ -16,6 +17,7 @@ import torch
 from filelock import FileLock
 from torch import nn
 
+from napari_mpi.engine.config import FillingConfig
 from napari_mpi.engine.device import describe_device
 from napari_mpi.engine.recipes import Precision
 from napari_mpi.engine.registry import cache_folder
@@ -41,6 +43,12 @@ def resolve_precision(
     if device.type == "cpu" and _kept_choice():
         return "bfloat16"
     return "float32"
+
+
+def with_precision(config: FillingConfig, device: torch.device) -> FillingConfig:
+    """Return settings whose precision is the one to use on a device."""
+    precision = resolve_precision(config.precision, device)
+    return dataclasses.replace(config, precision=precision)
 
 
 @functools.cache
