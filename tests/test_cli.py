@@ -130,6 +130,9 @@ def test_result_tells_how_to_make_it_again(noisy, weights, results):
         "weights_ema_decay": 0.0,
         "precision": "float32",
         "pixel_unshuffle": 1,
+        "blend": False,
+        "hot_pixels": False,
+        "by_noise": False,
         "seed": 7,
     }
 

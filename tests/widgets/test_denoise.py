@@ -664,7 +664,7 @@ def test_a_preset_fills_the_settings_and_keeps_the_seed(viewer, make_widget):
 def test_efforts_are_those_of_the_kind_of_noise(viewer, make_widget):
     form = make_widget().form
     form.weights.value = "auto"
-    assert (form.noise.value, form.effort.value) == ("blind", "auto")
+    assert (form.noise.value, form.effort.value) == ("auto", "auto")
     assert form.settings.config().stop
     form.noise.value = "real"  # for which the paper has no such effort
     assert form.effort.choices == ("fast", "full")
@@ -673,6 +673,20 @@ def test_efforts_are_those_of_the_kind_of_noise(viewer, make_widget):
     form.noise.value = "blind"
     assert form.effort.choices == ("auto", "fast", "full")
     assert form.settings.config() == preset("blind-full")
+
+
+def test_what_the_noise_is_like_is_told_and_kept(viewer, make_widget, rng, qtbot):
+    viewer.add_image(rng.normal(100, 10, (96, 96)).astype(np.float32))
+    widget = make_widget()
+    widget.form.noise.value, widget.form.effort.value = "auto", "fast"
+    widget.form.settings["iterations"].value = 6
+    run = start(widget, qtbot)
+    wait_for_end(run, qtbot)
+    words = "pixel-independent, Gaussian-like, about 10 grey levels; masks 30 %"
+    assert f"noise: {words}" in widget.status.text()
+    (layer,) = result_layers(viewer)
+    (noise,) = layer.metadata["napari-mpi"]["reached"]["noise"]
+    assert noise["words"] == words
 
 
 def test_the_theme_s_colours_reach_the_curve(viewer, make_widget):
