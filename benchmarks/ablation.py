@@ -4,14 +4,14 @@ Families: random or pre-trained start; what becomes the result (hidden predictio
 whole outputs, the last one); loss on hidden or on all pixels; masks per channel or
 shared; mask ratio; pre-training on noisy or clean input; with and without adaptation.
 Networks: the paper's with its authors' weights and settings (fast), ours with the
-weights that ship ('blind-full'), and two small ones that are pre-trained here. Images:
-96 x 96 from the middle of three photographs with Gaussian noise (sigma 25), in colour or
-grey, and of three real confocal images; two seeds, for noise, masks, random weights.
+weights that ship ('blind-full'), and small ones that are pre-trained here. Images:
+96 x 96 from the middle of three photographs with Gaussian noise (sigma 25), in colour
+or grey, and of three real confocal images; two seeds, for noise, masks, random weights.
 
 Runs that the table has are passed over, so that it can be stopped at any time.
 
 Usage: python benchmarks/ablation.py FILE [--families loss ...] [--networks paper ...]
-                                     [--cache FOLDER] [--folder IMAGES] [--steps 3000]
+                                     [--cache FOLDER] [--folder IMAGES] [--steps 2000]
        python benchmarks/ablation.py --table FILE
 """
 
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 import ablation_tables
 import pretrained
-from ablation_loop import PASSES, Settings, trace
+from ablation_loop import AFTER, PASSES, Settings, trace
 from ablation_pretraining import STEPS, small_weights
 from ablation_variants import BASE, SEEDS, Variant, cases, variants
 from pretrained import Case
@@ -39,7 +39,7 @@ FIELDS = (
 )  # fmt: skip
 KEY = FIELDS[:3] + FIELDS[4:7]
 WHOLLY_READ = (BASE, "loss", "start")  # families of which every reading is kept
-RESULTS = ("filled", "filled, long", "whole, long", PASSES)
+RESULTS = ("filled", "filled, long", "whole, long", AFTER, PASSES)
 Key = tuple[str, ...]
 
 

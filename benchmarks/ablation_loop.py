@@ -16,7 +16,7 @@ from torch import Tensor
 
 from napari_mpi.engine.adaptation import Adaptation
 from napari_mpi.engine.axes import ImageAxes
-from napari_mpi.engine.config import EnsembleStart, FillingConfig
+from napari_mpi.engine.config import EnsembleStart, FillingConfig, FillingPrecision
 from napari_mpi.engine.ensemble import Ensemble
 from napari_mpi.engine.finishing import finish
 from napari_mpi.engine.intensity import measure
@@ -65,6 +65,9 @@ READINGS = {
     "last hidden": Reading("hidden", 0.0),
     "last open": Reading("open", 0.0),
 }
+AFTER, FILLS, FILL_AT = "fills after", 24, (25, 50, 100, 200)
+"""The mean of what is predicted for hidden pixels once adapting is over, under so many
+masks; after these iterations, and where settings have no passes."""
 PASSES = "passes"
 """Our own result, where settings have passes: complementary masks, merged."""
 
@@ -83,12 +86,15 @@ class Settings:
         Iterations to read at; the last ends the run.
     loss_on : {'hidden', 'all'}
         Pixels that the loss is taken on.
+    precision : str
+        As in `FillingConfig`.
     """
 
     weights: Weights
     config: FillingConfig
     read_at: tuple[int, ...]
     loss_on: str = "hidden"
+    precision: FillingPrecision = "auto"
 
 
 def trace(
@@ -97,7 +103,7 @@ def trace(
     """Fill one image, and yield iteration, reading and image, in its own units."""
     plane = plane_of(case)
     noisy = plane.read(case.noisy, settings.weights.network.channels)
-    config = dataclasses.replace(settings.config, precision="float32")
+    config = dataclasses.replace(settings.config, precision=settings.precision)
     network = settings.weights.to_network().train()
     adaptation = Adaptation(network, config, CPU)
     ensembles = {name: reading.ensemble(noisy) for name, reading in READINGS.items()}
@@ -112,6 +118,8 @@ def trace(
         if config.passes:
             *_, passed = finish(noisy, adaptation.predict, config)
             images[PASSES] = passed.image
+        elif iteration in FILL_AT:
+            images[AFTER] = filled_after(adaptation, noisy, settings)
         for name, image in images.items():
             yield iteration, name, plane.restored(image.numpy(), np.dtype("f4"))
 
@@ -124,6 +132,16 @@ def advance(
     adapts = settings.config.learning_rate > 0
     act = adaptation.step if adapts else adaptation.score
     return act(noisy, masked, scored)[0]
+
+
+def filled_after(adaptation: Adaptation, noisy: Tensor, settings: Settings) -> Tensor:
+    """Fill with the network as it is, as one would who adapts first and fills then."""
+    ensemble = READINGS["filled, long"].ensemble(noisy)
+    config = dataclasses.replace(settings.config, seed=settings.config.seed + 1000)
+    again = dataclasses.replace(settings, config=config, read_at=(FILLS,))
+    for masked in masks_for(noisy, again):
+        ensemble.move(adaptation.score(noisy, masked, masked)[0], masked, (...,))
+    return ensemble.image
 
 
 def masks_for(noisy: Tensor, settings: Settings) -> Iterator[Tensor]:

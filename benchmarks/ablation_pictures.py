@@ -24,7 +24,7 @@ SIDE, IMAGE, SEED = 128, "kodim03", 0
 SHOWN = (10, 50, 200)
 LIMITS = (17.0, 32.0)  # dB
 COLOURS = {"filled": "C0", "filled, long": "C1", "last hidden": "C2", "last open": "C3",
-           "whole": "C4"}  # fmt: skip
+           "whole": "C4", "fills after": "C5"}  # fmt: skip
 Array = NDArray[np.generic]
 
 
@@ -46,13 +46,14 @@ def save_strip(path: Path) -> None:
     plt = pyplot()
     case = next(c for c in cases("colour", SEED, SIDE) if c.name == IMAGE)
     images = steps_of(case)
-    figure, axes = plt.subplots(1, len(images), figsize=(2 * len(images), 2.4))
+    figure, axes = plt.subplots(1, len(images), figsize=(2 * len(images), 2.6))
     for ax, (title, image) in zip(axes, images.items(), strict=True):
         ax.imshow(np.asarray(image).clip(0, 255).astype(np.uint8), interpolation="none")
         ax.set_title(title, fontsize=9)
         ax.axis("off")
-    figure.tight_layout(pad=0.3)
-    figure.savefig(path, dpi=110)
+    figure.tight_layout(pad=0.3, rect=(0, 0, 1, 0.9))
+    figure.savefig(path, dpi=80)
+    shrink(path)
 
 
 def steps_of(case: Case) -> dict[str, Array]:
@@ -61,12 +62,10 @@ def steps_of(case: Case) -> dict[str, Array]:
     settings = variant.settings("colour", SEED, lambda name: None)
     settings = dataclasses.replace(settings, read_at=(1, *SHOWN))
     images = {_told("noisy", case, case.noisy): case.noisy}
-    images["what the network sees\n30 % hidden per colour"] = first_input(
-        case, settings
-    )
+    images["what the network sees\n30 % hidden a colour"] = first_input(case, settings)
     for iteration, reading, image in trace(case, settings):
-        if reading == "last" and iteration == 1:
-            images[_told("its first prediction", case, image)] = image
+        if reading == "last hidden" and iteration == 1:
+            images[_told("hidden pixels filled once", case, image)] = image
         if reading == "filled" and iteration in SHOWN:
             images[_told(f"ensemble, {iteration} iterations", case, image)] = image
     images["clean"] = case.clean
@@ -87,12 +86,21 @@ def _told(title: str, case: Case, image: Array) -> str:
     return f"{title}\n{row(case, '', 0, image, 0.0)['psnr']:.1f} dB"
 
 
+def shrink(path: Path) -> None:
+    """Write a picture again with 256 colours: noise is all but incompressible."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(256)
+    small.save(path, optimize=True)
+
+
 def save_curves(found: Found, path: Path) -> None:
     """Draw PSNR by iterations: by reading and start, and by where the loss is."""
     plt = pyplot()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 5))
     for family, variant, style in (("base", "base", "-"), ("start", "random", ":")):
-        for reading in ("filled", "filled, long", "last hidden"):
+        for reading in ("filled", "filled, long", "last hidden", "fills after"):
             curve = found.curve(family, "paper", variant, "colour", reading)
             start = "random" if family == "start" else "pre-trained"
             draw(left, curve, f"{reading}, {start}", COLOURS[reading], style)
@@ -108,7 +116,7 @@ def save_curves(found: Found, path: Path) -> None:
         ax.axhline(noisy, color="grey", linewidth=0.8, label="noisy")
         ax.set_xlabel("iterations")
         ax.set_ylabel("PSNR, dB")
-        ax.legend(fontsize=7, loc="lower right")
+        ax.legend(fontsize=8, ncol=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     left.set_ylim(*LIMITS)
     figure.tight_layout()
     figure.savefig(path, dpi=100)

@@ -1,4 +1,4 @@
-"""Two small networks that differ only in whether their pre-training saw noise."""
+"""Small networks that differ in what their pre-training saw, and where its loss was."""
 
 import dataclasses
 import zipfile
@@ -11,18 +11,24 @@ from napari_mpi.engine.recipes import RECIPES
 from napari_mpi.engine.training_images import read_training_images
 from napari_mpi.engine.weights import Weights, load_weights, save_weights
 
-STEPS, CROP, BATCH = 3000, 64, 8
+STEPS, CROP, BATCH = 2000, 64, 8
 ARCHIVE = pretrained.DATA.parent / "pretrain" / "natural-3.zip"
-INPUT_NOISE = {"noisy input": "mixed", "clean input": "none"}
+HIDDEN = {"loss_on": "hidden", "unmasked_share": 0.0, "mask_ratio_low": 0.1}
+CHANGES = {
+    "noisy input": {"input_noise": "mixed", **HIDDEN},
+    "clean input": {"input_noise": "none", **HIDDEN},
+    "noisy input, all pixels": {},  # our own recipe
+}
 
 
 def small_weights(name: str, cache: Path, folder: Path | None, steps: int) -> Weights:
     """Return a small network's weights, pre-trained if they are not in the cache.
 
     Network and recipe are our own for grey images but for width 32 and smaller crops.
-    The loss is on hidden pixels, since on open ones a clean input could be copied.
+    A loss on open pixels too makes no sense with a clean input, which could be copied.
     """
-    path = cache / f"{name.replace(' ', '-')}-{steps}.safetensors"
+    file = name.replace(",", "").replace(" ", "-")
+    path = cache / f"{file}-{steps}.safetensors"
     if not path.is_file():
         images = folder or unpacked(cache)
         save_weights(_pretrained(name, images, steps), path)
@@ -43,10 +49,7 @@ def _pretrained(name: str, folder: Path, steps: int) -> Weights:
     network = dataclasses.replace(RECIPES["grey"].network, width=32)
     config = dataclasses.replace(
         RECIPES["grey"].pretraining,
-        input_noise=INPUT_NOISE[name],
-        loss_on="hidden",
-        unmasked_share=0.0,
-        mask_ratio_low=0.1,
+        **CHANGES[name],
         iterations=steps,
         batch_size=BATCH,
         crop_size=CROP,

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
+STILL = ", not adapted"
 WITHIN = (0.5, 0.1)  # dB to the last value of a curve
 OWN_RATIO = {("paper", "colour"): "0.3", ("paper", "real"): "0.85"}
 RESULT = {"paper": "filled", "ours": "passes", "small": "filled, long"}
 ALL = ("filled", "filled, long", "whole", "whole, long", "last", "last hidden",
-       "last open", "passes")  # fmt: skip
+       "last open", "fills after", "passes")  # fmt: skip
+BY_TIME = ("filled", "filled, long", "last hidden", "fills after", "whole")
 TEXTS = ("family", "network", "variant", "group", "reading", "seed")
 Curve = dict[int, float]
 
@@ -123,7 +125,7 @@ def curve_lines(found: Found) -> Iterator[str]:
     at = (1, 10, 25, 50, 75, 100, 150, 200)
     yield from _head("start", "reading", *at, *_within_heads())
     for family, variant in (("base", "base"), ("start", "random")):
-        for reading in ("filled", "filled, long", "last hidden", "whole", "last"):
+        for reading in BY_TIME:
             curve = found.curve(family, "paper", variant, "colour", reading)
             start = "random" if family == "start" else "pre-trained"
             yield _line(start, reading, *_cells(curve, at), *_within(curve))
@@ -170,34 +172,35 @@ def ratio_lines(found: Found) -> Iterator[str]:
     ratios = ("0.1", "0.2", "0.3", "0.5", "0.7", "0.85", "0.95")
     yield from _head("network", "images", "reading", "iterations", *ratios)
     groups = dict.fromkeys((n, group) for n, _, group in found.variants("ratio"))
-    for network, group in groups:
+    readings = ("filled", "filled, long", "whole, long", "fills after", "passes")
+    for (network, group), reading, end in itertools.product(
+        groups, readings, (50, 200)
+    ):
         own = OWN_RATIO.get((network, group), "0.2")
-        end = 50 if network == "ours" else 100
-        for reading in ("filled", "filled, long", "whole, long", "passes"):
-            cells = []
-            for ratio in ratios:
-                key = (
-                    ("base", network, "base")
-                    if ratio == own
-                    else ("ratio", network, ratio)
-                )
-                value = found.curve(*key, group, reading).get(end)
-                text = _cell(value)
-                cells.append(f"({text})" if ratio == own and text else text)
-            if any(cells):
-                yield _line(network, group, reading, end, *cells)
+        curves = {
+            ratio: found.curve("ratio", network, ratio, group, reading)
+            for ratio in ratios
+        }
+        base = found.curve("base", network, "base", group, reading)
+        cells = [_cell(curves[ratio].get(end)) for ratio in ratios]
+        if any(cells):
+            cells[ratios.index(own)] = f"({_cell(base.get(end))})"
+            yield _line(network, group, reading, end, *cells)
 
 
 def pretraining_lines(found: Found) -> Iterator[str]:
     """Small networks, pre-trained on noisy or on clean input."""
     at = (1, 10, 25, 50, 100)
-    yield from _head("images", "pre-trained on", "not adapted", *at)
-    for group in ("grey", "real"):
-        for name in ("noisy input", "clean input"):
-            key = ("pre-training", "small", name, group, "filled, long")
-            still = found.curve(*key[:2], f"{name}, not adapted", *key[3:])
-            cells = _cells(found.curve(*key), at)
-            yield _line(group, name, _cell(still.get(12)), *cells)
+    yield from _head("images", "pre-trained on", "reading", "not adapted", *at)
+    names = dict.fromkeys(
+        name.removesuffix(STILL) for _, name, _ in found.variants("pre-training")
+    )
+    for group, name in itertools.product(("grey", "real"), names):
+        for reading in ("filled, long", "passes"):
+            still = found.curve("pre-training", "small", name + STILL, group, reading)
+            curve = found.curve("pre-training", "small", name, group, reading)
+            cells = _cells(curve, at)
+            yield _line(group, name, reading, _cell(still.get(50)), *cells)
 
 
 def adaptation_lines(found: Found) -> Iterator[str]:
@@ -245,10 +248,11 @@ def _within_heads() -> list[str]:
 
 
 def _within(curve: Curve) -> list[str]:
-    """Return after how many iterations a curve stays close to its last value."""
-    if not curve:
+    """Return after how many iterations a curve is near its last value, if it rose."""
+    values = list(curve.values())
+    if not values or values[-1] < max(values) - WITHIN[0]:
         return [""] * len(WITHIN)
-    return [str(round(_reached(curve, list(curve.values())[-1] - w))) for w in WITHIN]
+    return [str(round(_reached(curve, values[-1] - within))) for within in WITHIN]
 
 
 def _reached(curve: Curve, wanted: float) -> float:
