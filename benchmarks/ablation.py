@@ -17,6 +17,7 @@ Usage: python benchmarks/ablation.py FILE [--families loss ...] [--networks pape
 
 import argparse
 import csv
+import dataclasses
 import functools
 import itertools
 import tempfile
@@ -54,6 +55,7 @@ def main() -> None:
     cache = Path(tempfile.gettempdir()) / "napari-mpi-ablation"
     parser.add_argument("--cache", type=Path, default=cache, help="of small networks")
     parser.add_argument("--folder", type=Path, help="images to pre-train them on")
+    parser.add_argument("--precision", default="auto", help="of the convolutions")
     parser.add_argument("--steps", type=int, default=STEPS, help="of pre-training")
     options = parser.parse_args()
     if options.table is not None:
@@ -74,6 +76,7 @@ def lines(options: argparse.Namespace) -> Iterator[dict[str, object]]:
             if key_of(variant, case, seed) in done:
                 continue
             settings = variant.settings(group, seed, small)
+            settings = dataclasses.replace(settings, precision=options.precision)
             # All at once: a run that was stopped leaves no line behind.
             yield from list(rows(variant, case, seed, settings))
 

@@ -174,7 +174,7 @@ def ratio_lines(found: Found) -> Iterator[str]:
     groups = dict.fromkeys((n, group) for n, _, group in found.variants("ratio"))
     readings = ("filled", "filled, long", "whole, long", "fills after", "passes")
     for (network, group), reading, end in itertools.product(
-        groups, readings, (50, 200)
+        groups, readings, (50, 100, 200)
     ):
         own = OWN_RATIO.get((network, group), "0.2")
         curves = {

@@ -23,8 +23,8 @@ CURVE = (1, 10, 25, 50, 75, 100, 150, 200)
 SHORT, BRIEF = (1, 10, 25, 50, 100), (1, 10, 25)
 BASE = "base"
 RATIOS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95)
-# The best after 50 iterations, so that it is followed to the end.
-LEADING = ("paper", ("colour",), 0.5)
+# The best after 50 iterations, so that they are followed to the end.
+LEADING = {("paper", ("colour",), 0.5): CURVE, ("paper", ("real",), 0.5): SHORT}
 PRETRAINED = (
     "noisy input",
     "clean input",
@@ -167,6 +167,6 @@ def _ratios(
     return [
         Variant("ratio", network, f"{r}", groups, at, (("mask_ratio", r),))
         for r in RATIOS
-        for at in [CURVE if (network, groups, r) == LEADING else read_at]
+        for at in [LEADING.get((network, groups, r), read_at)]
         if r != own
     ]
