@@ -14,6 +14,7 @@ from napari_mpi.engine.denoising_state import (
     DenoisingSnapshot,
     DenoisingState,
     noise_in_words,
+    notes_on,
     reached,
 )
 from napari_mpi.engine.device import describe_device, is_full_memory, resolve_device
@@ -38,6 +39,7 @@ __all__ = [
     "denoise",
     "effective_config",
     "noise_in_words",
+    "notes_on",
     "provenance",
     "reached",
     "result_for",

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from napari_mpi.engine.axes import Index
 from napari_mpi.engine.choice import Choice
+from napari_mpi.engine.config import FillingConfig
 from napari_mpi.engine.filling import FillingState
 from napari_mpi.engine.plane_filling import SharedAdaptation
+from napari_mpi.engine.presets import GUARDED, UNMERGED
 from napari_mpi.engine.reporting import Standing
 from napari_mpi.engine.sampling import Sample
 
@@ -121,6 +123,26 @@ def reached(state: DenoisingState) -> dict[str, Any]:
             for channel, choice in sorted(state.choices.items())
         ]
     return made
+
+
+def notes_on(state: DenoisingState, config: FillingConfig) -> list[str]:
+    """Return what to tell of planes that were left unadapted or unmerged.
+
+    Where the noise itself has chosen so, `noise_in_words` tells it.
+
+    Parameters
+    ----------
+    state : DenoisingState
+        What has been reached.
+    config : FillingConfig
+        What was asked for.
+    """
+    configs = [choice.config for choice in state.choices.values()] or [config]
+    if all(chosen.learning_rate for chosen in configs) and not state.adapted:
+        return [GUARDED]
+    if all(chosen.merge for chosen in configs) and not state.merged:
+        return [UNMERGED]
+    return []
 
 
 def noise_in_words(state: DenoisingState) -> tuple[str, ...]:

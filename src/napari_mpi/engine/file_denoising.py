@@ -21,7 +21,6 @@ from napari_mpi.engine.image_io import (
 )
 from napari_mpi.engine.jobs import Job
 from napari_mpi.engine.method import Method
-from napari_mpi.engine.presets import GUARDED, UNMERGED
 from napari_mpi.engine.sampling import require_finite
 from napari_mpi.engine.spread import SHOWS
 from napari_mpi.engine.tiff_files import TIFF_SUFFIXES
@@ -222,12 +221,7 @@ def _beside(opened: Opened, spread: Any) -> ImageFile:
 
 
 def _notes(opened: Opened, state: DenoisingState) -> tuple[str, ...]:
-    config, count = opened.config, opened.image.series
-    notes = []
+    count, notes = opened.image.series, []
     if count > 1:
         notes.append(f"the file has {count} series: only the first is denoised")
-    if config.learning_rate and not state.adapted:
-        notes.append(GUARDED)
-    elif config.merge and not state.merged:
-        notes.append(UNMERGED)
-    return tuple(notes)
+    return (*notes, *denoising.notes_on(state, opened.config))
