@@ -12,10 +12,11 @@ from napari_mpi.engine.denoising import (
     DenoisingState,
     denoise,
     noise_in_words,
+    notes_on,
     reached,
 )
 from napari_mpi.engine.jobs import run
-from napari_mpi.engine.presets import preset
+from napari_mpi.engine.presets import GUARDED, preset
 from napari_mpi.engine.weights import load_weights
 
 SIDE = 128
@@ -180,3 +181,14 @@ def test_the_papers_network_keeps_the_papers_precision(clean, small_weights):
     config = state.choices[0].config
     expected = preset("independent-fast", iterations=2, shared_mask=True)
     assert config == expected
+
+
+def test_what_the_noise_has_chosen_is_not_told_as_a_failure(clean, grey):
+    config = preset("auto-fast", iterations=2)
+    for law in (laws.CorrelatedGaussian(25, 1.0), laws.Gaussian(25)):
+        _, state = result_of(noisy_of(clean, law), grey)
+        assert notes_on(state, config) == []
+    blind = preset("blind-fast", iterations=2)
+    _, state = result_of(noisy_of(clean, laws.CorrelatedGaussian(25, 1.0)), grey,
+                         config=blind)  # fmt: skip
+    assert notes_on(state, blind) == [GUARDED]

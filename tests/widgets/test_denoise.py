@@ -682,8 +682,9 @@ def test_what_the_noise_is_like_is_told_and_kept(viewer, make_widget, rng, qtbot
     widget.form.settings["iterations"].value = 6
     run = start(widget, qtbot)
     wait_for_end(run, qtbot)
-    words = "pixel-independent, Gaussian-like, about 10 grey levels; masks 30 %"
+    words = "pixel-independent, Gaussian-like, about 9.9 grey levels; masks 30 %"
     assert f"noise: {words}" in widget.status.text()
+    assert "correlated" not in widget.status.text()
     (layer,) = result_layers(viewer)
     (noise,) = layer.metadata["napari-mpi"]["reached"]["noise"]
     assert noise["words"] == words

@@ -13,7 +13,6 @@ from napari.viewer import Viewer
 
 from napari_mpi.engine.errors import EngineError
 from napari_mpi.engine.growing import is_small
-from napari_mpi.engine.presets import GUARDED, UNMERGED
 from napari_mpi.engine.removed import Removed
 from napari_mpi.widgets._denoise_job import (
     Finished,
@@ -69,8 +68,7 @@ class DenoiseRun(Pausable):
         self._losses: list[float] = []
         self._psnr: float | None = None
         self._quality: str | None = None
-        self._is_unmerged = False
-        self._noise: list[str] = []
+        self._notes: list[str] = []
         self._seconds = 0.0
 
     # -- what it does ------------------------------------------------------------
@@ -123,7 +121,7 @@ class DenoiseRun(Pausable):
             self._prepared = dataclasses.replace(event, state=None)
         elif isinstance(event, Progress):
             self._newest = event
-            self._note_noise()
+            self._take_notes()
             self._losses.extend(event.snapshot.losses)
             if event.snapshot.image is not None:
                 self._unshown[repr(event.snapshot.index)] = event.snapshot
@@ -180,9 +178,7 @@ class DenoiseRun(Pausable):
             self._restore_kept()
         elif keep_layers:
             self._remove_result()
-        complete = self.ending is Ending.COMPLETE and self._newest is not None
-        if complete and self.request.config.merge:
-            self._is_unmerged = not self._state.merged
+        self._take_notes()
         if not self.can_continue:
             self._state = None  # and with it the network
         return losses
@@ -252,22 +248,19 @@ class DenoiseRun(Pausable):
             parts.append(self._quality)
         elif self._psnr is not None:
             parts.append(f"{self._psnr:.2f} dB")
-        parts += self._noise
-        if self._is_guarded(snapshot):
-            parts.append(GUARDED)
-        elif self._is_unmerged:
-            parts.append(UNMERGED)
+        parts += self._notes
         if self._prepared is not None:
             parts.append(self._prepared.device)
         return " · ".join(parts)
 
-    def _note_noise(self) -> None:
-        """Keep what was found of the noise; the state may not outlive the run."""
-        if self._state is not None and self._state.choices:
-            # Loaded by now: the choices came from it.
-            from napari_mpi.engine.denoising_state import noise_in_words
+    def _take_notes(self) -> None:
+        """Keep what there is to tell of the noise; the state may not outlive the run."""
+        if self._state is not None:
+            # Loaded by now: the state came from it.
+            from napari_mpi.engine.denoising_state import noise_in_words, notes_on
 
-            self._noise = [f"noise: {line}" for line in noise_in_words(self._state)]
+            found = [f"noise: {line}" for line in noise_in_words(self._state)]
+            self._notes = found + notes_on(self._state, self.request.config)
 
     @property
     def _shows_copies(self) -> bool:
@@ -277,9 +270,6 @@ class DenoiseRun(Pausable):
         )
 
     # -- its parts ---------------------------------------------------------------
-
-    def _is_guarded(self, snapshot: Any) -> bool:
-        return not snapshot.adapts and self.request.config.learning_rate > 0
 
     @property
     def _total(self) -> int:
