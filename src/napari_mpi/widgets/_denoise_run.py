@@ -254,7 +254,7 @@ class DenoiseRun(Pausable):
         return " · ".join(parts)
 
     def _take_notes(self) -> None:
-        """Keep what there is to tell of the noise; the state may not outlive the run."""
+        """Keep what there is to tell of the noise; the state may not last."""
         if self._state is not None:
             # Loaded by now: the state came from it.
             from napari_mpi.engine.denoising_state import noise_in_words, notes_on
