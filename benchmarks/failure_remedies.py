@@ -17,7 +17,7 @@ _DONE: dict[tuple[object, ...], NDArray[np.generic]] = {}
 
 
 def denoised(noisy: NDArray[np.generic], axes: str = "YX", **settings: Any) -> Image:
-    """Denoise as a user does who chooses nothing but these settings.
+    """Denoise as a user does who chooses nothing, or blind and these settings.
 
     Reals go in as float32; whole numbers stay what they are, and so does the result.
     """
@@ -25,7 +25,10 @@ def denoised(noisy: NDArray[np.generic], axes: str = "YX", **settings: Any) -> I
     # Some remedies begin with what another has denoised: that is done once.
     key = (given.tobytes(), given.shape, axes, *sorted(settings.items()))
     if key not in _DONE:
-        _DONE[key] = denoise(given, axes, device="cpu", seed=0, **settings)
+        preset = "blind-auto" if settings else "auto"
+        _DONE[key] = denoise(
+            given, axes, preset=preset, device="cpu", seed=0, **settings
+        )
     return np.asarray(_DONE[key], np.float64)
 
 

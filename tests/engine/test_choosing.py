@@ -65,7 +65,7 @@ def test_independent_noise_leaves_the_settings_as_they_are(name):
 
 @pytest.mark.parametrize(
     ("found", "unshuffle", "blend"), [(SLIGHT, 2, True), (STRONG, 1, False),
-                                      (WIDE, 2, False)]
+                                      (WIDE, 2, True)]
 )  # fmt: skip
 def test_correlated_noise_is_neither_learnt_nor_merged_back(found, unshuffle, blend):
     config = chosen(preset("auto"), found, OURS)

@@ -15,9 +15,9 @@ def chosen(
 
     With our own network they stay as they are where noise is independent from pixel to
     pixel, or too weak to tell. Where neighbours share some of it, nothing is adapted
-    nor merged, since hidden noise could be predicted: where they share so little that
-    every other pixel is independent, predictions of the image as it is are averaged
-    with those of it taken apart; where they share most of it, it is only taken apart.
+    nor merged, since hidden noise could be predicted. Where they share so little of it
+    that every other pixel is independent, or so much that it passes for structure,
+    predictions of the image as it is are averaged with those of it taken apart.
     Colours that share their noise share the mask. Hot pixels are filled beforehand.
 
     The paper's network gets the paper's preset for the kind of noise, and the same of
@@ -72,10 +72,8 @@ def _for_correlation(found: NoiseFindings) -> dict[str, Any]:
     if not found.is_correlated:
         return {}
     wanted: dict[str, Any] = {"learning_rate": 0.0, "merge": False}
-    if found.correlation < STRONG:
+    if not STRONG <= found.correlation < WIDE:
         wanted |= {"pixel_unshuffle": 2, "blend": True}
-    elif found.correlation >= WIDE:
-        wanted |= {"pixel_unshuffle": 2}
     return wanted
 
 
