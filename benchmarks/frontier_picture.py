@@ -60,7 +60,9 @@ def draw(rows: Rows, path: Path) -> None:
     columns = 3
     lines = -(-(len(groups) + 1) // columns)
     mpl.rcParams.update({"font.size": 8.5, "axes.titlesize": 9})
-    figure, axes = plt.subplots(lines, columns, figsize=(9.4, 2.35 * lines), sharex=True)
+    figure, axes = plt.subplots(
+        lines, columns, figsize=(9.4, 2.35 * lines), sharex=True
+    )
     panels = axes.ravel()
     handles: dict[str, object] = {}
     for panel, (group, methods) in zip(panels, groups.items(), strict=False):

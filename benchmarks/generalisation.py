@@ -5,6 +5,7 @@ seeds each; PSNR for a range of 255, clipped to it. Beside ours two classic meth
 scikit-image, which are told the noise level that `white_noise_level` finds.
 
 Usage: python benchmarks/generalisation.py [FILE.csv] [--images 3] [--seeds 2]
+           [--methods auto]
 """
 
 import argparse
@@ -47,13 +48,15 @@ def main() -> None:
     )
     parser.add_argument("--images", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS],
+                        help="those to measure; the file keeps the others")  # fmt: skip
     options = parser.parse_args()
-    rows = []
+    rows = kept(options.file, options.methods)
     for name in pretrained.CSET[: options.images]:
         clean = pretrained.photograph(name, grey=True, side=SIDE).clean.astype(float)
         for seed in range(options.seeds):
             for law in LAWS:
-                rows += measured(law, name, clean, seed)
+                rows += measured(law, name, clean, seed, options.methods)
     with options.file.open("w", newline="") as file:
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()
@@ -61,12 +64,23 @@ def main() -> None:
     print_table(rows)
 
 
-def measured(law: str, name: str, clean: Image, seed: int) -> list[dict[str, object]]:
+def kept(path: Path, methods: list[str]) -> list[dict[str, object]]:
+    """Return what the file holds of other methods."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["method"] not in methods]
+
+
+def measured(
+    law: str, name: str, clean: Image, seed: int, methods: list[str]
+) -> list[dict[str, object]]:
     """Return a row for every method."""
     rng = np.random.default_rng(seed)
     noisy = (LAWS[law] or laws.blind_mixture(rng)).noisy(clean, rng=rng)
     rows = []
-    for method, apply in METHODS.items():
+    for method in methods:
+        apply = METHODS[method]
         begun = time.perf_counter()
         result = apply(noisy.astype(np.float32))
         seconds = time.perf_counter() - begun
@@ -92,6 +106,7 @@ METHODS: dict[str, Method] = {
     "total variation": total_variation,
     "blind-fast": ours("blind-fast"),
     "blind-auto": ours("blind-auto"),
+    "auto": ours("auto"),
     "blind-fast, pixel-unshuffle 2": ours("blind-fast", pixel_unshuffle=2),
 }
 
