@@ -60,7 +60,7 @@ CLIPPED = {
 }
 LINES = {
     "correlated": (
-        Line("House, blur 0.5", "unshuffle 2", IN_DB, WHOLE),
+        Line("House, blur 0.5", "binned 2 x 2", IN_DB, WHOLE),
         Line("House, blur 1", "unshuffle 2", IN_DB, WHOLE, advice="worse: "),
         Line("House, blur 1.5", "unshuffle 4, not adapted", IN_DB, WHOLE),
     ),
