@@ -6,11 +6,13 @@ ship. The paper's presets take long, so only the first images of some groups get
 Where the noise chooses the settings of a fixed preset, that isn't computed again.
 
 Usage: python benchmarks/auto.py [FILE.csv] [--groups NAME...] [--table FILE.csv]
+           [--findings]: only what is found of the noise, in 256 x 256 pixels
 """
 
 import argparse
 import csv
 import dataclasses
+import itertools
 import statistics
 import time
 from collections import defaultdict
@@ -18,12 +20,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
 import pretrained
 from napari_mpi.engine import noise_laws as laws
 from napari_mpi.engine.denoising import DenoisingState, denoise, noise_in_words
+from napari_mpi.engine.findings import NoiseFindings
 from napari_mpi.engine.image_io import read_image
 from napari_mpi.engine.jobs import run
+from napari_mpi.engine.noise_look import look_at_noise
 from napari_mpi.engine.presets import preset
 from napari_mpi.engine.weights import load_weights
 from pretrained import DATA, Case
@@ -45,7 +50,11 @@ def main() -> None:
     parser.add_argument("file", nargs="?", type=Path, default=Path("auto.csv"))
     parser.add_argument("--groups", nargs="+")
     parser.add_argument("--table", type=Path, help="print this file as a table")
+    parser.add_argument("--findings", action="store_true")
     options = parser.parse_args()
+    if options.findings:
+        print_findings()
+        return
     if options.table is not None:
         print_table(options.table)
         return
@@ -69,19 +78,19 @@ def cases() -> Iterator[Case]:
         yield with_shared_noise(pretrained.photograph(name, grey=False, side=SIDE))
 
 
-def real_images() -> Iterator[Case]:
+def real_images(side: int = SIDE) -> Iterator[Case]:
     """Yield what instruments gave."""
     for path in sorted((DATA / "fmd" / "raw").iterdir()):
         clean = read_image(DATA / "fmd" / "gt" / path.name).array
-        yield pretrained.middle("fmd", path.stem, read_image(path).array, clean, SIDE)
+        yield pretrained.middle("fmd", path.stem, read_image(path).array, clean, side)
     for path in sorted((DATA / "w2s").glob("input_avg1_*")):
         target = path.with_name(path.name.replace("input_avg1", "target_avg400"))
         noisy, clean = read_image(path).array, read_image(target).array
-        yield pretrained.middle("w2s", path.stem[-5:], noisy, clean, SIDE)
+        yield pretrained.middle("w2s", path.stem[-5:], noisy, clean, side)
     for path in sorted((DATA / "medical" / "oct").glob("*_test.tif")):
         target = path.with_name(path.name.replace("test", "average"))
         noisy, clean = read_image(path).array, read_image(target).array
-        yield pretrained.middle("oct", path.stem[0], noisy, clean, SIDE)
+        yield pretrained.middle("oct", path.stem[0], noisy, clean, side)
 
 
 def under(group: str, law: laws.NoiseLaw) -> Iterator[Case]:
@@ -166,6 +175,35 @@ def measured(case: Case, name: str, state: DenoisingState) -> dict[str, object]:
 def _quality(case: Case, image: np.ndarray) -> dict[str, object]:
     row = pretrained.row(case, "", 0, image, 0.0)
     return {key: row[key] for key in ("group", "image", "psnr", "ssim")}
+
+
+def print_findings() -> None:
+    """Print the least and the largest of what is found, by kind of noise."""
+    print("| noise | images | correlation | detail | level, grey levels |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    found: dict[str, list[NoiseFindings]] = defaultdict(list)
+    for case in real_images(256):
+        found[case.group].append(_look(case.noisy))
+    for sigma, blur in itertools.product((5, 10, 25, 50), (0, 0.4, 0.5, 0.6, 0.8, 1.5)):
+        law = laws.CorrelatedGaussian(sigma, blur) if blur else laws.Gaussian(sigma)
+        for name in NAMES:
+            clean = pretrained.photograph(name, grey=True, side=256).clean
+            rng = np.random.default_rng(pretrained.SEED)
+            noisy = law.noisy(clean.astype(float), rng=rng)
+            found[f"{sigma}, blur {blur:g}"].append(_look(noisy))
+    for kind, all_of in found.items():
+        spans = []
+        for name, places in (("correlation", 2), ("detail", 2), ("level", 1)):
+            values = [getattr(one, name) for one in all_of]
+            spans.append(f"{min(values):.{places}f} .. {max(values):.{places}f}")
+        print(f"| {kind} | {len(all_of)} | {' | '.join(spans)} |")
+
+
+def _look(noisy: np.ndarray) -> NoiseFindings:
+    values = torch.from_numpy(np.ascontiguousarray(noisy, dtype=np.float32) / 255)
+    found = look_at_noise(values[None, None], 255.0)
+    assert found is not None
+    return found
 
 
 def print_table(path: Path) -> None:
