@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-SLIGHT, STRONG, WIDE = 0.15, 0.52, 0.8
+SLIGHT, STRONG, WIDE = 0.15, 0.55, 0.8
 """Correlation between neighbours from which on noise is called correlated at all,
 strongly, and over several pixels.
 
