@@ -15,7 +15,7 @@ from napari_mpi.engine.networks import FillingNetwork
 from napari_mpi.engine.noise import REPEATED, repeated_share
 from napari_mpi.engine.noise_level import white_noise_level
 from napari_mpi.engine.subimages import fill
-from napari_mpi.engine.weights import load_weights
+from napari_mpi.engine.weights import Weights, load_weights
 
 _BLOCK = 16  # pixels along each axis, of which the flattest are judged
 _FLATTEST = 0.1  # share of the blocks
@@ -48,7 +48,8 @@ def look_at_noise(windows: Tensor, unit: float) -> NoiseFindings | None:
     """
     if min(windows.shape[-2:]) < LEAST_SIDE:
         return None
-    network = _eye(windows.device)
+    # Made anew, so that a GPU's memory is free again when it has looked.
+    network = _weights().to_network(windows.device).eval()
     colours = windows.shape[1]
     grey = windows.reshape(-1, 1, *windows.shape[-2:])
     hot = float(np.mean([hot_pixels(plane) for plane in grey[:, 0].cpu().numpy()]))
@@ -77,8 +78,8 @@ def look_at_noise(windows: Tensor, unit: float) -> NoiseFindings | None:
 
 
 @functools.cache
-def _eye(device: torch.device) -> FillingNetwork:
-    return load_weights("grey").to_network(device).eval()
+def _weights() -> Weights:
+    return load_weights("grey")
 
 
 def _see(
