@@ -127,7 +127,7 @@ def rows(cases: Iterator[Case]) -> Iterator[dict[str, object]]:
         for name in OURS:
             state = DenoisingState()
             row = measured(case, name, state)
-            if (same := _same_as(state)) is not None:
+            if (same := _same_as(state, case)) is not None:
                 found[same] = {**row, "preset": same, "seconds": "", "noise": ""}
             yield row
         seen[case.group] += 1
@@ -136,11 +136,11 @@ def rows(cases: Iterator[Case]) -> Iterator[dict[str, object]]:
             yield found.get(name) or measured(case, name, DenoisingState())
 
 
-def _same_as(state: DenoisingState) -> str | None:
+def _same_as(state: DenoisingState, case: Case) -> str | None:
     """Return the preset whose settings the noise has chosen, if it is one."""
     (choice,) = state.choices.values()
     as_the_image_asks = {
-        "shared_mask": choice.config.shared_mask,
+        "shared_mask": not case.is_colour,
         "precision": choice.config.precision,
     }
     for name in BLIND:
