@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 
 import pytest
 
@@ -45,3 +46,20 @@ def no_bar_left():
     before = set(utils.progress._all_instances)
     yield
     assert set(utils.progress._all_instances) <= before
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """Return a gate that holds every iteration until it is opened (open at first)."""
+    from napari_mpi.engine import filling
+
+    gate = threading.Event()
+    gate.set()
+    true_iterate = filling._iterate
+
+    def wait(*arguments):
+        assert gate.wait(30)
+        return true_iterate(*arguments)
+
+    monkeypatch.setattr(filling, "_iterate", wait)
+    return gate

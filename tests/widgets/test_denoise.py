@@ -1,7 +1,6 @@
 """The Denoise widget, driven as a person would in a real viewer."""
 
 import gc
-import threading
 import weakref
 
 import dask.array as da
@@ -11,7 +10,7 @@ import torch
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication
 
-from napari_mpi.engine import filling, networks
+from napari_mpi.engine import networks
 from napari_mpi.engine.jobs import run as run_job
 from napari_mpi.engine.presets import preset
 from napari_mpi.widgets import _denoise_run
@@ -42,21 +41,6 @@ def make_widget(viewer, small_file, qtbot):
         return widget
 
     return make
-
-
-@pytest.fixture
-def gate(monkeypatch):
-    """Return a gate that holds every iteration until it is opened (open at first)."""
-    gate = threading.Event()
-    gate.set()
-    true_iterate = filling._iterate
-
-    def wait(*arguments):
-        assert gate.wait(30)
-        return true_iterate(*arguments)
-
-    monkeypatch.setattr(filling, "_iterate", wait)
-    return gate
 
 
 def start(widget, qtbot, *, until_preview=True):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from napari_mpi.engine import denoising, filling, plane_filling
+from napari_mpi.engine import denoising, plane_filling
 from napari_mpi.engine.growing import GrowingResult
 from napari_mpi.engine.jobs import run as run_job
 from napari_mpi.widgets._layers import Scope
@@ -40,21 +40,6 @@ def make_widget(viewer, small_file):
         return widget
 
     return make
-
-
-@pytest.fixture
-def gate(monkeypatch):
-    """Return a gate that holds every iteration until it is opened (open at first)."""
-    gate = threading.Event()
-    gate.set()
-    true_iterate = filling._iterate
-
-    def wait(*arguments):
-        assert gate.wait(30)
-        return true_iterate(*arguments)
-
-    monkeypatch.setattr(filling, "_iterate", wait)
-    return gate
 
 
 def start(widget, qtbot):
