@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--groups", nargs="+")
     parser.add_argument("--table", type=Path, help="print this file as a table")
     parser.add_argument("--findings", action="store_true")
+    parser.add_argument("--only-auto", action="store_true", help="no fixed presets")
     options = parser.parse_args()
     if options.findings:
         print_findings()
@@ -59,7 +60,10 @@ def main() -> None:
         print_table(options.table)
         return
     chosen = pretrained.in_groups(cases(), options.groups)
-    pretrained.write(options.file, FIELDS, rows(chosen))
+    found = rows(chosen)
+    if options.only_auto:
+        found = only_auto(chosen)
+    pretrained.write(options.file, FIELDS, found)
 
 
 def cases() -> Iterator[Case]:
@@ -134,6 +138,13 @@ def rows(cases: Iterator[Case]) -> Iterator[dict[str, object]]:
         few = seen[case.group] <= WITH_PAPER.get(case.group, 0)
         for name in (*BLIND, *(PAPER if few else ())):
             yield found.get(name) or measured(case, name, DenoisingState())
+
+
+def only_auto(cases: Iterator[Case]) -> Iterator[dict[str, object]]:
+    """Yield the rows of what the noise chooses, and no others."""
+    for case in cases:
+        for name in OURS:
+            yield measured(case, name, DenoisingState())
 
 
 def _same_as(state: DenoisingState, case: Case) -> str | None:

@@ -10,7 +10,7 @@ from napari_mpi.engine.findings import NoiseFindings
 from napari_mpi.engine.presets import PRESETS, preset
 
 WHITE = NoiseFindings(
-    level=12, strength=0.1, signal_dependence=0.9, correlation=0.02, detail=0.1
+    level=12, strength=0.05, signal_dependence=0.9, correlation=0.02, detail=0.1
 )
 SLIGHT = dataclasses.replace(WHITE, correlation=0.3)
 STRONG = dataclasses.replace(WHITE, correlation=0.6)
@@ -84,6 +84,13 @@ def test_correlated_noise_is_neither_learnt_nor_merged_back(found, unshuffle, bl
 def test_what_detail_or_lines_have_in_common_is_not_taken_for_noise(changes):
     found = dataclasses.replace(SLIGHT, **changes)
     assert chosen(preset("auto"), found, OURS) == preset("blind-auto")
+
+
+def test_strong_noise_hides_half_of_the_pixels():
+    found = dataclasses.replace(WHITE, strength=0.15)
+    config = chosen(preset("auto"), found, OURS)
+    assert config == preset("blind-auto", mask_ratio=0.5)
+    assert choice_in_words(config) == "masks 50 %"
 
 
 def test_what_a_person_has_changed_stays():

@@ -7,6 +7,8 @@ from napari_mpi.engine.config import FillingConfig, NetworkConfig
 from napari_mpi.engine.findings import FEW_HOT, STRONG, WIDE, NoiseFindings
 from napari_mpi.engine.presets import PRESETS, preset, preset_name
 
+_HALF = 0.5  # of the pixels hidden: what is learnt is smoother, and so is the result
+
 
 def chosen(
     config: FillingConfig, found: NoiseFindings, network: NetworkConfig
@@ -14,11 +16,12 @@ def chosen(
     """Return the settings that fit the noise that was found.
 
     With our own network they stay as they are where noise is independent from pixel to
-    pixel, or too weak to tell. Where neighbours share some of it, nothing is adapted
-    nor merged, since hidden noise could be predicted. Where they share so little of it
-    that every other pixel is independent, or so much that it passes for structure,
-    predictions of the image as it is are averaged with those of it taken apart.
-    Colours that share their noise share the mask. Hot pixels are filled beforehand.
+    pixel, or too weak to tell; where it is strong, half of the pixels are hidden. Where
+    neighbours share some of it, nothing is adapted nor merged, since hidden noise could
+    be predicted. Where they share so little of it that every other pixel is
+    independent, or so much that it passes for structure, predictions of the image as it
+    is are averaged with those of it taken apart. Colours that share their noise share
+    the mask. Hot pixels are filled beforehand.
 
     The paper's network gets the paper's preset for the kind of noise, and the same of
     masks and hot pixels.
@@ -45,6 +48,8 @@ def chosen(
     if found.shares_colours:
         wanted["shared_mask"] = True
     if network.architecture == "residual":
+        if found.is_strong:
+            wanted["mask_ratio"] = _HALF
         wanted |= _for_correlation(found)
         return dataclasses.replace(config, **{**wanted, **changes})
     effort = "fast" if effort == "auto" else effort

@@ -17,6 +17,9 @@ OUTWEIGHED = 0.5
 FAINT = 0.02
 """Strength below which it may be a clean image that is looked at."""
 
+COARSE = 0.1
+"""Strength from which on half of the pixels are hidden at a time."""
+
 SHARED = 0.4
 """Correlation between colours from which on they are said to share their noise."""
 
@@ -69,6 +72,11 @@ class NoiseFindings:
         """
         doubtful = self.correlation < STRONG or self.strength < FAINT
         return self.is_structured or (doubtful and self.detail > OUTWEIGHED)
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether noise is so strong that more pixels should be hidden at a time."""
+        return self.strength >= COARSE
 
     @property
     def is_correlated(self) -> bool:
