@@ -16,7 +16,9 @@ from napari_mpi.engine.intensity import IntensityMap, require_usable
 from napari_mpi.engine.lazy import ArrayLike
 from napari_mpi.engine.tiles import middle
 
-_PLANES = 4  # of an item, at even distances, that are looked at
+PLANES = 4
+"""Planes of an item, at even distances, whose noise is judged, at the most."""
+
 _SIDE, _ONLY_SIDE = 256, 512  # pixels of each along an axis; of a single one
 
 
@@ -79,7 +81,7 @@ def windows_to_judge(
     ImageError
         If it holds values that are not finite.
     """
-    count = min(_PLANES, len(planes))
+    count = min(PLANES, len(planes))
     window = middle(layout.plane_shape, _SIDE if count > 1 else _ONLY_SIDE)
     parts = []
     for n in range(count):
