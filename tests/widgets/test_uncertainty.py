@@ -97,7 +97,8 @@ def test_a_hidden_layer_is_added_that_equals_the_engine_s(
             state=state,
         )
     )  # fmt: skip
-    np.testing.assert_array_equal(layer.data, state.spread)
+    # The worker's thread may split sums otherwise, which changes the last digits.
+    np.testing.assert_allclose(layer.data, state.spread, rtol=1e-4, equal_nan=True)
     np.testing.assert_allclose(layer.scale, source.scale)
     assert layer.units == source.units
     assert not layer.visible
