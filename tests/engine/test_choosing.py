@@ -91,6 +91,8 @@ def test_strong_noise_hides_half_of_the_pixels():
     config = chosen(preset("auto"), found, OURS)
     assert config == preset("blind-auto", mask_ratio=0.5)
     assert choice_in_words(config) == "masks 50 %"
+    found = dataclasses.replace(SLIGHT, strength=0.15)  # of which nothing is learnt
+    assert chosen(preset("auto"), found, OURS).mask_ratio == preset("auto").mask_ratio
 
 
 def test_what_a_person_has_changed_stays():

@@ -48,7 +48,7 @@ def chosen(
     if found.shares_colours:
         wanted["shared_mask"] = True
     if network.architecture == "residual":
-        if found.is_strong:
+        if found.is_strong and not found.is_correlated:  # else nothing is learnt
             wanted["mask_ratio"] = _HALF
         wanted |= _for_correlation(found)
         return dataclasses.replace(config, **{**wanted, **changes})

@@ -45,7 +45,8 @@ class NoiseFindings:
     correlation : float
         What neighbours have in common of the noise in flat parts, -1..1.
     detail : float
-        Share of what taking the image apart leaves, that is detail and not noise, 0..1.
+        Of what taking the image apart leaves, the share that a look at it as it is has
+        seen: detail, where noise is not correlated. Not negative; above 1 it is noise.
     colours : float
         What colours have in common of the noise, -1..1; 0 for grey images.
     hot : float
