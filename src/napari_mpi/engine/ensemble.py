@@ -18,7 +18,7 @@ class Ensemble:
     Parameters
     ----------
     noisy : Tensor
-        Shape (N, C, Y, X), float32.
+        Shape (N, C, Y, X), float32 or float64, which the ensemble keeps.
     config : FillingConfig
         Decay, start and what enters are read from it.
     """
@@ -56,7 +56,7 @@ class Ensemble:
 
     def _rate(self, entering: Tensor, window: Window) -> Tensor:
         """Return how far to go towards the prediction, 0..1."""
-        rate = torch.full((), 1.0 - self._decay, device=self.image.device)
+        rate = self.image.new_full((), 1.0 - self._decay)
         if self._fills is None:
             return rate
         fills = self._fills[window]
@@ -76,7 +76,7 @@ def unbiased_rate(fills: Tensor, decay: float) -> Tensor:
     decay : float
         Share of the ensemble that survives one fill, 0 <= decay < 1.
     """
-    rate = torch.full((), 1.0 - decay, device=fills.device)
+    rate = fills.new_full((), 1.0 - decay)
     if decay == 0:
         return rate
     # The weights of the fills so far sum to 1 - decay**fills.

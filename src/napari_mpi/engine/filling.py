@@ -50,7 +50,7 @@ class FillingState:
     Parameters
     ----------
     noisy : Tensor
-        Shape (N, C, Y, X), float32.
+        Shape (N, C, Y, X), float32 or float64, as the weights of the network.
     network : FillingNetwork
         On the device of ``noisy``; adapted in place.
     config : FillingConfig
@@ -132,7 +132,8 @@ def iterative_filling(
     Parameters
     ----------
     noisy : Tensor
-        Shape (N, C, Y, X), float32, intensities about 0..1.
+        Shape (N, C, Y, X), float32 or float64, intensities about 0..1; all is
+        computed in this type, which the network's weights must have.
     network : FillingNetwork
         On the device of ``noisy``; adapted in place, in train mode, since its batch
         normalisation uses the image's own statistics.

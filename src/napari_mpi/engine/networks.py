@@ -70,15 +70,15 @@ class FillingNetwork(nn.Module):
         Parameters
         ----------
         image : Tensor
-            Shape (N, C, Y, X), float32, intensities about 0..1.
+            Shape (N, C, Y, X), float32 or float64, intensities about 0..1.
         masked : Tensor
             Shape (N, C, Y, X) or (N, 1, Y, X), bool; True = hidden.
 
         Returns
         -------
         Tensor
-            Shape (N, C, Y, X), float32, the prediction for every pixel; 0..1 where
-            `has_bounded_output`.
+            Shape (N, C, Y, X), of the image's type, the prediction for every pixel;
+            0..1 where `has_bounded_output`.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class FillingNetwork(nn.Module):
         kept = (~masked).to(image.dtype)  # the authors' planes: 1 = kept
         planes = kept.expand(-1, self.config.mask_channels, -1, -1)
         features = self.trunk(torch.cat([image * kept, planes], dim=1))
-        filled: Tensor = self.head(features)[..., :height, :width].float()
+        filled: Tensor = self.head(features)[..., :height, :width].to(image.dtype)
         return torch.sigmoid(filled) if self.has_bounded_output else filled
 
     def _check_channels(self, image: Tensor, masked: Tensor) -> None:

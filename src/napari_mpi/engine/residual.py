@@ -40,11 +40,11 @@ class ResidualTrunk(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, planes, Y, X) to (N, channels, Y, X), sides divisible by 2."""
         features = self.scale(self.enter(F.pixel_unshuffle(x, HALF)))
-        if features.dtype == torch.float32:
+        if features.dtype == x.dtype:
             return F.pixel_shuffle(self.leave(features), HALF)
         # In bfloat16, a prediction near 1 would be rounded to steps of 1/256.
         with torch.autocast(x.device.type, enabled=False):
-            return F.pixel_shuffle(self.leave(features.float()), HALF)
+            return F.pixel_shuffle(self.leave(features.to(x.dtype)), HALF)
 
 
 class ResidualScale(nn.Module):

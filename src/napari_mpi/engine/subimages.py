@@ -20,7 +20,7 @@ def fill(network: Network, noisy: Tensor, masked: Tensor, factor: int = 1) -> Te
     network : callable
         A `FillingNetwork`, or what predicts as it does.
     noisy : Tensor
-        Shape (N, C, Y, X), float32.
+        Shape (N, C, Y, X), float32 or float64.
     masked : Tensor
         Shape (N, C or 1, Y, X), bool; True = hidden.
     factor : int
@@ -42,7 +42,8 @@ def _taken_apart(planes: Tensor, factor: int) -> Tensor:
     """(N, C, Y, X) -> (N * factor**2, C, Y / factor, X / factor), sizes rounded up."""
     _, channels, height, width = planes.shape
     bottom, right = -height % factor, -width % factor
-    padded = F.pad(planes.float(), (0, right, 0, bottom), mode="replicate")
+    values = planes if planes.is_floating_point() else planes.float()  # masks
+    padded = F.pad(values, (0, right, 0, bottom), mode="replicate")
     parts = F.pixel_unshuffle(padded, factor)
     rows, columns = parts.shape[-2:]
     parts = parts.reshape(-1, channels, factor**2, rows, columns).transpose(1, 2)
