@@ -14,15 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_mpi.engine.adaptation import Adaptation
-from napari_mpi.engine.axes import ImageAxes
-from napari_mpi.engine.config import EnsembleStart, FillingConfig, FillingPrecision
-from napari_mpi.engine.ensemble import Ensemble
-from napari_mpi.engine.finishing import finish
-from napari_mpi.engine.intensity import measure
-from napari_mpi.engine.masks import random_masks
-from napari_mpi.engine.planes import Plane
-from napari_mpi.engine.weights import Weights
+from napari_mpi.engine.denoising.planes import Plane
+from napari_mpi.engine.filling.adaptation import Adaptation
+from napari_mpi.engine.filling.ensemble import Ensemble
+from napari_mpi.engine.filling.masks import random_masks
+from napari_mpi.engine.filling.passes import finish
+from napari_mpi.engine.images.axes import ImageAxes
+from napari_mpi.engine.images.intensity import measure
+from napari_mpi.engine.networks.weights import Weights
+from napari_mpi.engine.settings.filling import (
+    EnsembleStart,
+    FillingConfig,
+    FillingPrecision,
+)
 from pretrained import Case
 
 CPU = torch.device("cpu")

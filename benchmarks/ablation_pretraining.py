@@ -5,11 +5,13 @@ import zipfile
 from pathlib import Path
 
 import pretrained
-from napari_mpi.engine.jobs import run
-from napari_mpi.engine.pretraining import pretrain
-from napari_mpi.engine.recipes import RECIPES
-from napari_mpi.engine.training_images import read_training_images
-from napari_mpi.engine.weights import Weights, load_weights, save_weights
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.networks.weight_files import save_weights
+from napari_mpi.engine.networks.weights import Weights
+from napari_mpi.engine.pretraining.images import read_training_images
+from napari_mpi.engine.pretraining.pretrain import pretrain
+from napari_mpi.engine.runtime.jobs import run
+from napari_mpi.engine.settings.recipes import RECIPES
 
 STEPS, CROP, BATCH = 2000, 64, 8
 ARCHIVE = pretrained.DATA.parent / "pretrain" / "natural-3.zip"

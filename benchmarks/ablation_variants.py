@@ -10,11 +10,12 @@ import numpy as np
 
 import pretrained
 from ablation_loop import Settings
-from napari_mpi.engine.config import NetworkConfig
-from napari_mpi.engine.image_io import read_image
-from napari_mpi.engine.presets import preset
-from napari_mpi.engine.recipes import RECIPES
-from napari_mpi.engine.weights import Weights, load_weights, random_weights
+from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.networks.weights import Weights, random_weights
+from napari_mpi.engine.settings.network import NetworkConfig
+from napari_mpi.engine.settings.presets import preset
+from napari_mpi.engine.settings.recipes import RECIPES
 from pretrained import Case
 
 SIDE, SEEDS = 96, (0, 1)

@@ -23,14 +23,15 @@ import numpy as np
 import torch
 
 import pretrained
-from napari_mpi.engine import noise_laws as laws
-from napari_mpi.engine.denoising import DenoisingState, denoise, noise_in_words
-from napari_mpi.engine.findings import NoiseFindings
-from napari_mpi.engine.image_io import read_image
-from napari_mpi.engine.jobs import run
-from napari_mpi.engine.noise_look import look_at_noise
-from napari_mpi.engine.presets import preset
-from napari_mpi.engine.weights import load_weights
+from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.state import DenoisingState, noise_in_words
+from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.noise import laws
+from napari_mpi.engine.noise.findings import NoiseFindings
+from napari_mpi.engine.noise.look import look_at_noise
+from napari_mpi.engine.runtime.jobs import run
+from napari_mpi.engine.settings.presets import preset
 from pretrained import DATA, Case
 
 FIELDS = ("group", "image", "preset", "psnr", "ssim", "seconds", "noise")

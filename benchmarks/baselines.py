@@ -15,8 +15,8 @@ from skimage.restoration import (
     denoise_wavelet,
 )
 
-from napari_mpi.engine.merging import _box, _by_level, _finest, _line
-from napari_mpi.engine.noise_level import white_noise_level
+from napari_mpi.engine.noise.level import white_noise_level
+from napari_mpi.engine.noise.model import _box, _by_level, _finest, _line
 
 Image = np.ndarray
 Method = Callable[[Image], Image]

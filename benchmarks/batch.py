@@ -24,14 +24,13 @@ import numpy as np
 import tifffile
 
 import pretrained
-from napari_mpi.engine import jobs
-from napari_mpi.engine.batch.items import Folders
-from napari_mpi.engine.batch.outcomes import BatchSnapshot, BatchState, Outcome, Status
-from napari_mpi.engine.batch.request import BatchRequest
-from napari_mpi.engine.batch.running import run_batch
-from napari_mpi.engine.image_io import read_image
-from napari_mpi.engine.method import Method
-from napari_mpi.engine.presets import preset
+from napari_mpi.batch.outcomes import BatchSnapshot, BatchState, Outcome, Status
+from napari_mpi.batch.request import BatchRequest, Folders
+from napari_mpi.batch.work.run import run_batch
+from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.runtime import jobs
+from napari_mpi.engine.settings.method import Method
+from napari_mpi.engine.settings.presets import preset
 
 ROWS, UPDATES = 10_000, 50
 
@@ -150,7 +149,7 @@ def table(_: Path) -> None:
     """Print what 10,000 rows cost the main thread."""
     from qtpy.QtWidgets import QApplication
 
-    from napari_mpi.widgets._batch_table import BatchTable
+    from napari_mpi.widgets.batch.table import BatchTable
 
     application = QApplication.instance() or QApplication([])
     view = BatchTable()

@@ -7,7 +7,7 @@ ratio of variances by which merging judges (the largest of all colours), and wha
 repeats then. Decisions "by neighbours" are those without a look at what repeats, in the
 table in brackets. Where both differ, 'blind-auto' is run with either, for PSNR in dB.
 
-The thresholds (`filling.CORRELATED`, `merging.WHITE`, `noise.REPEATED`) must lie
+The thresholds (`iterative.CORRELATED`, `model.WHITE`, `correlation.REPEATED`) must lie
 between the kinds.
 
 Usage: python benchmarks/correlation.py [--csv FILE] [--groups NAME ...] [--side 192]
@@ -29,25 +29,27 @@ from torch import Tensor
 
 import photometry_scenes
 import pretrained
-from napari_mpi.engine import filling, merging
-from napari_mpi.engine.axes import ImageAxes
-from napari_mpi.engine.config import FillingConfig
-from napari_mpi.engine.denoising import denoise, effective_config
-from napari_mpi.engine.filling import CORRELATED, FillingState, iterative_filling
-from napari_mpi.engine.finishing import learn_noise
-from napari_mpi.engine.image_io import read_image
-from napari_mpi.engine.intensity import measure
-from napari_mpi.engine.jobs import run
-from napari_mpi.engine.merging import WHITE, NoiseModel
-from napari_mpi.engine.metrics import quality
-from napari_mpi.engine.noise import (
+from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.task import effective_config
+from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.filling.iterative import CORRELATED, iterative_filling
+from napari_mpi.engine.filling.passes import learn_noise
+from napari_mpi.engine.filling.state import FillingState
+from napari_mpi.engine.images.axes import ImageAxes
+from napari_mpi.engine.images.intensity import measure
+from napari_mpi.engine.images.quality import quality
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.noise import look, model
+from napari_mpi.engine.noise.correlation import (
     REPEATED,
     neighbour_correlation,
-    poisson_gaussian,
     repeated_share,
 )
-from napari_mpi.engine.presets import preset
-from napari_mpi.engine.weights import load_weights
+from napari_mpi.engine.noise.laws import poisson_gaussian
+from napari_mpi.engine.noise.model import WHITE, NoiseModel
+from napari_mpi.engine.runtime.jobs import run
+from napari_mpi.engine.settings.filling import FillingConfig
+from napari_mpi.engine.settings.presets import preset
 from pretrained import DATA, Case
 
 CPU = torch.device("cpu")
@@ -172,7 +174,7 @@ def grain(shape: tuple[int, ...], blur: float) -> NDArray[np.float64]:
 
 def row(case: Case) -> dict[str, object]:
     """Return measures and decisions of one image."""
-    measures, adapts = look(case)
+    measures, adapts = first_look(case)
     models = {choice: models_after(case, adapts=choice) for choice in set(adapts)}
     now, before = (models[choice] for choice in adapts)
     merges = all(m.is_white for m in now), all(m.spread < WHITE for m in before)
@@ -190,7 +192,7 @@ def row(case: Case) -> dict[str, object]:
     return line
 
 
-def look(case: Case) -> tuple[dict[str, float], tuple[bool, bool]]:
+def first_look(case: Case) -> tuple[dict[str, float], tuple[bool, bool]]:
     """Return what a first look tells; whether to adapt, by all and by neighbours."""
     noisy, state, _ = prepared(case)
     left = noisy - state.adaptation.predict(noisy)
@@ -243,11 +245,11 @@ def psnr(case: Case) -> float:
 @contextmanager
 def by_neighbours() -> Iterator[None]:
     """Decide without a look at what repeats."""
-    filling.repeated_share = merging.repeated_share = lambda _: 0.0
+    look.repeated_share = model.repeated_share = lambda _: 0.0
     try:
         yield
     finally:
-        filling.repeated_share = merging.repeated_share = repeated_share
+        look.repeated_share = model.repeated_share = repeated_share
 
 
 def print_table(path: Path) -> None:

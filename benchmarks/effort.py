@@ -18,11 +18,12 @@ from pathlib import Path
 from statistics import mean
 
 import pretrained
-from napari_mpi.engine.denoising import DenoisingState, denoise
-from napari_mpi.engine.image_io import read_image
-from napari_mpi.engine.jobs import run
-from napari_mpi.engine.presets import preset
-from napari_mpi.engine.weights import load_weights
+from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.state import DenoisingState
+from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.runtime.jobs import run
+from napari_mpi.engine.settings.presets import preset
 
 FIXED = (12, 24, 48, 100)
 SIGMAS = (10, 25, 50)

@@ -15,13 +15,13 @@ from typing import get_args
 import numpy as np
 import torch
 
-from napari_mpi.engine.axes import ImageAxes
-from napari_mpi.engine.config import EnsembleStart
-from napari_mpi.engine.filling import iterative_filling
-from napari_mpi.engine.jobs import run
-from napari_mpi.engine.metrics import quality
-from napari_mpi.engine.presets import preset
-from napari_mpi.engine.weights import load_weights
+from napari_mpi.engine.filling.iterative import iterative_filling
+from napari_mpi.engine.images.axes import ImageAxes
+from napari_mpi.engine.images.quality import quality
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.runtime.jobs import run
+from napari_mpi.engine.settings.filling import EnsembleStart
+from napari_mpi.engine.settings.presets import preset
 
 DATA = Path(os.environ.get("NAPARI_MPI_DATA", "../shared"))
 

@@ -16,8 +16,8 @@ import failure_dots
 import failure_highlights
 import pretrained
 from failure_remedies import UNADAPTED, binned, denoised, destriped, psnr, stripes_left
-from napari_mpi.engine.image_io import read_image
-from napari_mpi.engine.noise_laws import CorrelatedGaussian
+from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.noise.laws import CorrelatedGaussian
 
 Image = NDArray[np.float64]
 SIDE = 128  # pixels; a crop, so that all scenes take minutes on one core

@@ -34,9 +34,9 @@ import frontier_picture
 import pretrained
 import self_supervised
 from napari_mpi import denoise
-from napari_mpi.engine import noise_laws as laws
-from napari_mpi.engine.image_io import read_image
-from napari_mpi.engine.presets import preset
+from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.noise import laws
+from napari_mpi.engine.settings.presets import preset
 from pretrained import DATA, SEED, Case
 
 FIELDS = ("group", "image", "method", "budget", "psnr", "ssim", "seconds", "note")

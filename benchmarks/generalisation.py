@@ -21,7 +21,7 @@ from skimage.metrics import peak_signal_noise_ratio
 import pretrained
 from baselines import Image, Method, non_local_means, total_variation
 from napari_mpi import denoise
-from napari_mpi.engine import noise_laws as laws
+from napari_mpi.engine.noise import laws
 
 FIELDS = ("law", "image", "seed", "method", "psnr", "seconds")
 SIDE = 256

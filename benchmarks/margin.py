@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_mpi.engine import intensity
-from napari_mpi.engine.denoising import denoise
-from napari_mpi.engine.jobs import run
-from napari_mpi.engine.presets import preset
-from napari_mpi.engine.weights import load_weights
+from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.images import intensity
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.runtime.jobs import run
+from napari_mpi.engine.settings.presets import preset
 
 MARGINS = (0.0, 0.02, 0.05, 0.10)
 DATA = Path(os.environ.get("NAPARI_MPI_DATA", "../shared"))

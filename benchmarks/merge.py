@@ -28,25 +28,25 @@ from torch import Tensor
 
 import effort
 import pretrained
-from napari_mpi.engine.adaptation import Adaptation
-from napari_mpi.engine.axes import ImageAxes
-from napari_mpi.engine.config import FillingConfig
-from napari_mpi.engine.denoising import effective_config
-from napari_mpi.engine.ensemble import Ensemble
-from napari_mpi.engine.filling import CORRELATED
-from napari_mpi.engine.finishing import finish
-from napari_mpi.engine.image_io import read_image
-from napari_mpi.engine.intensity import measure
-from napari_mpi.engine.masks import random_mask
-from napari_mpi.engine.noise import (
+from napari_mpi.engine.denoising.task import effective_config
+from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.filling.adaptation import Adaptation
+from napari_mpi.engine.filling.ensemble import Ensemble
+from napari_mpi.engine.filling.iterative import CORRELATED
+from napari_mpi.engine.filling.masks import random_mask
+from napari_mpi.engine.filling.passes import finish
+from napari_mpi.engine.images.axes import ImageAxes
+from napari_mpi.engine.images.intensity import measure
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.noise.correlation import (
     REPEATED,
     neighbour_correlation,
-    poisson_gaussian,
     repeated_share,
-    smoothed,
 )
-from napari_mpi.engine.presets import preset
-from napari_mpi.engine.weights import load_weights
+from napari_mpi.engine.noise.laws import poisson_gaussian
+from napari_mpi.engine.noise.smoothing import smoothed
+from napari_mpi.engine.settings.filling import FillingConfig
+from napari_mpi.engine.settings.presets import preset
 
 SIDE = 256
 CPU = torch.device("cpu")

@@ -18,14 +18,15 @@ from statistics import median
 import torch
 
 import pretrained
-from napari_mpi.engine.config import NetworkConfig
-from napari_mpi.engine.filling import FillingState, iterative_filling
-from napari_mpi.engine.jobs import run
-from napari_mpi.engine.presets import preset
-from napari_mpi.engine.pretraining import pretrain
-from napari_mpi.engine.recipes import RECIPES
-from napari_mpi.engine.training_images import TrainingImages, read_training_images
-from napari_mpi.engine.weights import Weights, random_weights
+from napari_mpi.engine.filling.iterative import iterative_filling
+from napari_mpi.engine.filling.state import FillingState
+from napari_mpi.engine.networks.weights import Weights, random_weights
+from napari_mpi.engine.pretraining.images import TrainingImages, read_training_images
+from napari_mpi.engine.pretraining.pretrain import pretrain
+from napari_mpi.engine.runtime.jobs import run
+from napari_mpi.engine.settings.network import NetworkConfig
+from napari_mpi.engine.settings.presets import preset
+from napari_mpi.engine.settings.recipes import RECIPES
 
 GREY = {"channels": 1, "mask_channels": 1}
 CANDIDATES = {

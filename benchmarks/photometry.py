@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 import photometry_scenes
 from napari_mpi import denoise
-from napari_mpi.engine.noise import poisson_gaussian
+from napari_mpi.engine.noise.laws import poisson_gaussian
 from photometry_scenes import Array, Scene, Values
 
 GAIN, READ_NOISE, OFFSET = 2.0, 3.0, 100.3  # grey levels; per photon the first

@@ -13,11 +13,11 @@ from torch import Tensor
 
 import effort
 import pretrained
-from napari_mpi.engine.adaptation import Adaptation
-from napari_mpi.engine.denoising import denoise
-from napari_mpi.engine.jobs import run
-from napari_mpi.engine.presets import preset
-from napari_mpi.engine.weights import load_weights
+from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.filling.adaptation import Adaptation
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.runtime.jobs import run
+from napari_mpi.engine.settings.presets import preset
 
 NAMES = ("kodim03", "Baboon")
 SIGMAS = (2, 5, 10, 25, 50)

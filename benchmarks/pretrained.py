@@ -29,14 +29,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_mpi.engine.axes import ImageAxes
-from napari_mpi.engine.config import FillingConfig
-from napari_mpi.engine.denoising import denoise, effective_config
-from napari_mpi.engine.image_io import read_image
-from napari_mpi.engine.metrics import quality
-from napari_mpi.engine.presets import preset
-from napari_mpi.engine.recipes import RECIPES
-from napari_mpi.engine.weights import Weights, load_weights, random_weights
+from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.task import effective_config
+from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.images.axes import ImageAxes
+from napari_mpi.engine.images.quality import quality
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.networks.weights import Weights, random_weights
+from napari_mpi.engine.settings.filling import FillingConfig
+from napari_mpi.engine.settings.presets import preset
+from napari_mpi.engine.settings.recipes import RECIPES
 
 DATA = Path(os.environ.get("NAPARI_MPI_DATA", "../shared")) / "data" / "eval"
 CHECKPOINTS = DATA.parents[1] / "weights"

@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 
 import pretrained
-from napari_mpi.cli import main as main_of_cli
-from napari_mpi.engine.blocks import rearranged
-from napari_mpi.engine.image_io import Calibration, ImageFile, read_image, write_image
-from napari_mpi.engine.presets import preset
+from napari_mpi.cli.main import main as main_of_cli
+from napari_mpi.engine.files.blocks import rearranged
+from napari_mpi.engine.files.formats import read_image, write_image
+from napari_mpi.engine.files.metadata import Calibration, ImageFile
+from napari_mpi.engine.settings.presets import preset
 
 FOLDERS = ("stacks", "medical")
 OTHER = {".tif": ".zarr", ".nii.gz": ".tif", ".nii": ".tif"}
@@ -124,8 +125,9 @@ def layers() -> Iterator[dict[str, str]]:
     from napari import plugins
     from napari.components import ViewerModel
 
-    from napari_mpi.widgets._denoise_job import Request, denoise_job
-    from napari_mpi.widgets._layers import add_result, select
+    from napari_mpi.widgets.denoise.job import Request, denoise_job
+    from napari_mpi.widgets.layers.result import add_result
+    from napari_mpi.widgets.layers.selection import select
 
     plugins._initialize_plugins()  # napari's readers, which a window would load
     for path, suffix in files():

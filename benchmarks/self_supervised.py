@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_mpi.engine.networks import SkipScale
+from napari_mpi.engine.networks.skip import SkipScale
 
 Image = np.ndarray
 Reading = tuple[int, Image, float]

@@ -33,15 +33,16 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 import pretrained
-from napari_mpi.engine.adaptation import Adaptation
-from napari_mpi.engine.config import NetworkConfig
-from napari_mpi.engine.denoising import denoise
-from napari_mpi.engine.jobs import run
-from napari_mpi.engine.masks import random_mask
-from napari_mpi.engine.metrics import quality
-from napari_mpi.engine.networks import FillingNetwork
-from napari_mpi.engine.presets import PRESETS, preset
-from napari_mpi.engine.weights import Weights, load_weights, random_weights
+from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.filling.adaptation import Adaptation
+from napari_mpi.engine.filling.masks import random_mask
+from napari_mpi.engine.images.quality import quality
+from napari_mpi.engine.networks.filling_network import FillingNetwork
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.networks.weights import Weights, random_weights
+from napari_mpi.engine.runtime.jobs import run
+from napari_mpi.engine.settings.network import NetworkConfig
+from napari_mpi.engine.settings.presets import PRESETS, preset
 
 SIDE = 512
 SIZES = (256, 512, 1024, 2048)

@@ -31,14 +31,16 @@ import numpy as np
 import tifffile
 
 import pretrained
-from napari_mpi.engine import plane_filling, plane_work, sampling, tiles
-from napari_mpi.engine.config import FillingConfig
-from napari_mpi.engine.denoising import DenoisingState, denoise
-from napari_mpi.engine.image_io import read_image
-from napari_mpi.engine.jobs import run
-from napari_mpi.engine.noise import poisson_gaussian
-from napari_mpi.engine.presets import preset
-from napari_mpi.engine.weights import load_weights
+from napari_mpi.engine.denoising import plane_by_plane, sampling, shared_adaptation
+from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.state import DenoisingState
+from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.images import tiles
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.noise.laws import poisson_gaussian
+from napari_mpi.engine.runtime.jobs import run
+from napari_mpi.engine.settings.filling import FillingConfig
+from napari_mpi.engine.settings.presets import preset
 
 PLANES = 30
 PRESETS = ("blind-auto",)
@@ -242,9 +244,9 @@ def seams(options: argparse.Namespace) -> None:
 
     def result(side: int, whole: int, halo: int | None) -> tuple[np.ndarray, float]:
         with (
-            mock.patch.object(plane_filling, "LARGEST", side),
-            mock.patch.object(plane_work, "WHOLE", whole),
-            mock.patch.object(plane_filling, "tiles", with_halo(halo)),
+            mock.patch.object(shared_adaptation, "LARGEST", side),
+            mock.patch.object(plane_by_plane, "WHOLE", whole),
+            mock.patch.object(shared_adaptation, "tiles", with_halo(halo)),
         ):
             image, seconds, _ = denoised(noisy, "YX", config, options.device)
         return image.astype(float), seconds

@@ -12,12 +12,13 @@ from typing import Any
 import napari
 from qtpy.QtCore import QEventLoop, QTimer
 
-from napari_mpi.engine import denoising
-from napari_mpi.engine.denoising import denoise
-from napari_mpi.engine.jobs import run as run_job
-from napari_mpi.engine.weights import load_weights
-from napari_mpi.widgets._denoise_run import DenoiseRun, Ending
-from napari_mpi.widgets.denoise import DenoiseWidget
+from napari_mpi.engine.denoising import denoise as denoising
+from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.runtime.jobs import run as run_job
+from napari_mpi.widgets.denoise.dock import DenoiseWidget
+from napari_mpi.widgets.denoise.run import DenoiseRun
+from napari_mpi.widgets.runs.run import Ending
 
 
 def main() -> None:

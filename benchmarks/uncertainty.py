@@ -41,15 +41,17 @@ from torch import Tensor
 
 import merge
 import pretrained
-from napari_mpi.engine import finishing, spread
-from napari_mpi.engine.axes import ImageAxes
-from napari_mpi.engine.config import FillingConfig
-from napari_mpi.engine.denoising import DenoisingState, denoise
-from napari_mpi.engine.image_io import read_image
-from napari_mpi.engine.intensity import measure
-from napari_mpi.engine.jobs import run
-from napari_mpi.engine.presets import preset
-from napari_mpi.engine.weights import Weights, load_weights
+from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.state import DenoisingState
+from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.filling import passes, spread
+from napari_mpi.engine.images.axes import ImageAxes
+from napari_mpi.engine.images.intensity import measure
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.networks.weights import Weights
+from napari_mpi.engine.runtime.jobs import run
+from napari_mpi.engine.settings.filling import FillingConfig
+from napari_mpi.engine.settings.presets import preset
 
 SIDE, SMALL = 256, 128
 STARTS = ("shipped", "authors")
@@ -164,8 +166,8 @@ class Kept:
     def watching(self) -> Any:
         """Return a context in which predictions and merging are noted."""
         true_add, true_around = spread.PassSpread.add, spread.PassSpread.around
-        true_merged, true_nearby = finishing.merged, spread._nearby
-        true_masks = finishing._masks
+        true_merged, true_nearby = passes.merged, spread._nearby
+        true_masks = passes._masks
 
         def masks(*arguments: Any) -> list[Tensor]:
             self._found["masks"] = true_masks(*arguments)
@@ -196,8 +198,8 @@ class Kept:
             mock.patch.object(spread.PassSpread, "add", add),
             mock.patch.object(spread.PassSpread, "around", around),
             mock.patch.object(spread, "_nearby", nearby),
-            mock.patch.object(finishing, "merged", merged),
-            mock.patch.object(finishing, "_masks", masks),
+            mock.patch.object(passes, "merged", merged),
+            mock.patch.object(passes, "_masks", masks),
         )
 
     def variances(self) -> dict[str, Tensor]:

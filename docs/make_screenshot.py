@@ -10,7 +10,7 @@ from pathlib import Path
 import napari
 from qtpy.QtCore import QTimer
 
-from napari_mpi.widgets.denoise import DenoiseWidget
+from napari_mpi.widgets.denoise.dock import DenoiseWidget
 
 HALF_WAY = 0.3
 

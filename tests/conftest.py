@@ -39,8 +39,8 @@ def authors_weights(shared_data):
 @pytest.fixture(scope="session")
 def small_weights():
     """Return random weights of a network that takes milliseconds an iteration."""
-    from napari_mpi.engine.config import NetworkConfig
-    from napari_mpi.engine.weights import random_weights
+    from napari_mpi.engine.networks.weights import random_weights
+    from napari_mpi.engine.settings.network import NetworkConfig
 
     return random_weights(NetworkConfig(width=8, scales=2), seed=0)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_mpi.engine.registry import SHIPPED
+from napari_mpi.engine.networks.catalogue import SHIPPED
 
 npe2 = pytest.importorskip("npe2")
 ROOT = Path(__file__).parents[1]
@@ -67,11 +67,13 @@ def test_the_wheel_holds_manifest_types_and_all_modules(tmp_path):
     entry = next(name for name in names if name.endswith("entry_points.txt"))
     told = zipfile.ZipFile(wheel).read(entry).decode()
     assert "napari-mpi = napari_mpi:napari.yaml" in told
-    assert "napari-mpi = napari_mpi.cli:main" in told
+    assert "napari-mpi = napari_mpi.cli.main:main" in told
     weights = [
         i for i in zipfile.ZipFile(wheel).infolist() if "safetensors" in i.filename
     ]
-    shipped = {f"napari_mpi/weights/{name}.safetensors" for name in SHIPPED}
+    shipped = {
+        f"napari_mpi/engine/networks/shipped/{name}.safetensors" for name in SHIPPED
+    }
     assert {info.filename for info in weights} == shipped
     assert sum(info.file_size for info in weights) <= 8_000_000
     assert not [name for name in names if name.endswith((".pth", ".checkpoint"))]

@@ -39,15 +39,16 @@ def denoise(
     preset : str, optional
         Noise and effort: 'auto', which finds out both from the image, 'auto-fast',
         '(blind|independent|real|correlated)-(fast|full)', or another of
-        `napari_mpi.engine.presets.PRESETS`; what the weights are meant for if None.
+        `napari_mpi.engine.settings.presets.PRESETS`; what the weights are meant for
+        if None.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
-    state : napari_mpi.engine.denoising.DenoisingState, optional
+    state : napari_mpi.engine.denoising.state.DenoisingState, optional
         One with ``wants_spread=True`` holds thereafter, in ``spread``, how far the
         fills of every pixel lie apart; see `docs/uncertainty.md`.
     **settings
-        Fields of `napari_mpi.engine.config.FillingConfig` to set otherwise than the
-        preset does, such as ``seed=1`` or ``iterations=400``.
+        Fields of `napari_mpi.engine.settings.filling.FillingConfig` to set otherwise
+        than the preset does, such as ``seed=1`` or ``iterations=400``.
 
     Returns
     -------
@@ -58,7 +59,7 @@ def denoise(
 
     Raises
     ------
-    napari_mpi.engine.errors.EngineError
+    napari_mpi.engine.runtime.errors.EngineError
         One of its kinds, with a sentence on what does not fit, and the way out.
 
     Examples
@@ -73,25 +74,19 @@ def denoise(
     """
     import numpy as np
 
-    # torch takes seconds to import: napari must be able to read the manifest without.
-    from napari_mpi.engine import (
-        axes as axes_,
-    )
-    from napari_mpi.engine import (
-        denoising,
-        jobs,
-        presets,
-        registry,
-    )
-    from napari_mpi.engine import (
-        weights as weights_,
-    )
+    from napari_mpi.engine.denoising import denoise as denoising
 
-    chosen = presets.preset(preset or registry.suggested_preset(weights), **settings)
+    # torch takes seconds to import: napari must be able to read the manifest without.
+    from napari_mpi.engine.images import axes as axes_
+    from napari_mpi.engine.networks import catalogue, loading
+    from napari_mpi.engine.runtime import jobs
+    from napari_mpi.engine.settings import presets
+
+    chosen = presets.preset(preset or catalogue.suggested_preset(weights), **settings)
     array = image if hasattr(image, "shape") else np.asanyarray(image)
     letters = axes_.guess_axes(array.shape) if axes is None else axes.upper()
     colour = axes_.ImageAxes(letters, array.shape).is_colour
-    loaded = weights_.load_weights(weights, seed=chosen.seed, colour=colour)
+    loaded = loading.load_weights(weights, seed=chosen.seed, colour=colour)
     return jobs.run(
         denoising.denoise(
             array, letters, weights=loaded, config=chosen, device=device, state=state

@@ -2,6 +2,6 @@
 
 import sys
 
-from napari_mpi.cli import main
+from napari_mpi.cli.main import main
 
 sys.exit(main())

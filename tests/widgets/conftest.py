@@ -32,7 +32,7 @@ def _has_display():
 @pytest.fixture
 def small_file(small_weights, tmp_path):
     """Return the path of a weights file whose network takes milliseconds."""
-    from napari_mpi.engine.weights import save_weights
+    from napari_mpi.engine.networks.weight_files import save_weights
 
     path = tmp_path / "small.safetensors"
     save_weights(small_weights, path)
@@ -51,15 +51,15 @@ def no_bar_left():
 @pytest.fixture
 def gate(monkeypatch):
     """Return a gate that holds every iteration until it is opened (open at first)."""
-    from napari_mpi.engine import filling
+    from napari_mpi.engine.filling import iterative
 
     gate = threading.Event()
     gate.set()
-    true_iterate = filling._iterate
+    true_iterate = iterative._iterate
 
     def wait(*arguments):
-        assert gate.wait(30)
+        assert gate.wait(600)
         return true_iterate(*arguments)
 
-    monkeypatch.setattr(filling, "_iterate", wait)
+    monkeypatch.setattr(iterative, "_iterate", wait)
     return gate

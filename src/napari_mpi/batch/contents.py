@@ -1,0 +1,60 @@
+"""Contents of files and folders: what tells two of them apart."""
+
+import hashlib
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import TypeVar
+
+from napari_mpi.engine.files.dicom.files import DICOM_SUFFIXES, looks_like_dicom
+from napari_mpi.engine.files.ngff.files import ZARR_SUFFIXES
+
+T = TypeVar("T")
+Beats = Generator[None, None, T]
+"""Work that takes a while: yields now and then, returns a ``T``."""
+
+_BLOCK = 2**25  # bytes that are read at once: some hundredths of a second
+
+
+def content_sha256(path: Path) -> Beats[str]:
+    """Return the sha256 of a file, or of the names and contents of a folder's images.
+
+    Of a folder that is no OME-Zarr only the DICOM files count. Yields every few dozen
+    megabytes, so that whoever waits can cancel.
+    """
+    if not path.is_dir():
+        return (yield from _file_sha256(path))
+    digest = hashlib.sha256()
+    for part in _parts(path):
+        name = part.relative_to(path).as_posix()
+        line = f"{name}\0{(yield from _file_sha256(part))}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _parts(folder: Path) -> list[Path]:
+    if folder.name.lower().endswith(ZARR_SUFFIXES):
+        return sorted(part for part in folder.rglob("*") if part.is_file())
+    files = (part for part in folder.iterdir() if part.is_file())
+    return sorted(
+        part
+        for part in files
+        if part.name.lower().endswith(DICOM_SUFFIXES) or looks_like_dicom(part)
+    )
+
+
+def _file_sha256(path: Path) -> Beats[str]:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            yield
+    return digest.hexdigest()
+
+
+def sync(path: Path) -> None:
+    """See that what was written is on the disk, should the power fail."""
+    for part in path.rglob("*") if path.is_dir() else (path,):
+        if part.is_file():
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())

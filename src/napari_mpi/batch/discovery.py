@@ -1,0 +1,218 @@
+"""Finding the images of a folder."""
+
+import fnmatch
+import os
+import re
+import stat
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from napari_mpi.batch.outcomes import Status
+from napari_mpi.batch.request import (
+    HIDDEN,
+    WRITTEN_AS_READ,
+    Folders,
+    Item,
+    item_of,
+    said,
+)
+from napari_mpi.engine.files.dicom.files import DICOM_SUFFIXES, looks_like_dicom
+from napari_mpi.engine.files.ngff.files import ZARR_SUFFIXES
+from napari_mpi.engine.files.pictures import PICTURE_SUFFIXES
+from napari_mpi.engine.runtime.errors import ImageFileError
+
+_UNKNOWN = "it is no image of a kind that is read"
+_LOOP = "a link leads here to a folder that is searched already, by another name"
+_RESULTS = "it holds the results of a batch"
+
+_Identity = tuple[int, int]
+
+
+def discover(folders: Folders) -> list[Item]:
+    """Find the images of a folder, in the order that people count in.
+
+    Hidden files and the output folder are passed over; links are followed, but into no
+    folder twice. Of what matches, files of other kinds are skipped, and folders of
+    results; what cannot be looked at, and what would be written to the same place,
+    fails; each with a reason.
+
+    Parameters
+    ----------
+    folders : Folders
+        Where to look, and what for.
+
+    Raises
+    ------
+    ImageFileError
+        If the folder is missing, is an image itself, or has nothing that matches.
+    """
+    source = folders.source
+    _require_folder(source)
+    found: dict[tuple[str, Path], Item] = {}
+    output = folders.output
+    own = _identity(output.stat()) if output.is_dir() else None
+    for item in _walk(folders, source, {_identity(source.stat())}, own):
+        key = item.name, item.source
+        if key in found:  # the slices of a series are one item
+            item = replace(item, size=item.size + found[key].size)
+        found[key] = item
+    if not found:
+        deeper = "" if folders.recursive else ", or look into its folders too"
+        raise ImageFileError(
+            f"nothing in {source} matches '{folders.pattern}': choose another folder or"
+            f" pattern{deeper}"
+        )
+    return _without_clashes(sorted(found.values(), key=_as_people_count))
+
+
+def _require_folder(source: Path) -> None:
+    if source.is_dir() and source.name.lower().endswith(ZARR_SUFFIXES):
+        raise ImageFileError(
+            f"the input {source} is an image itself: denoise it alone, or give the"
+            " folder that it is in"
+        )
+    if not source.is_dir():
+        what = "a file, not a folder" if source.is_file() else "not there"
+        raise ImageFileError(f"the input {source} is {what}: give a folder of images")
+
+
+def _as_people_count(item: Item) -> tuple[list[str | int], str]:
+    """Return a key by which 'cell 2' comes before 'Cell 10'."""
+    parts = re.split("([0-9]+)", item.name.casefold())  # text and numbers by turns
+    return [int(p) if n % 2 else p for n, p in enumerate(parts)], item.name
+
+
+def _walk(
+    folders: Folders,
+    folder: Path,
+    visited: set[_Identity],
+    output: _Identity | None,
+) -> Iterator[Item]:
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        yield _unreadable(folders, folder, error)
+        return
+    for name in names:
+        path = folder / name
+        if name.startswith("."):
+            continue
+        try:
+            status = path.stat()
+        except OSError as error:
+            if _matches(folders, path):
+                yield _unreadable(folders, path, error)
+            continue
+        is_folder = stat.S_ISDIR(status.st_mode)
+        if is_folder and _identity(status) == output:
+            continue
+        if is_folder and not name.lower().endswith(ZARR_SUFFIXES):
+            if folders.recursive:
+                yield from _walk_into(folders, path, status, visited, output)
+        elif _matches(folders, path):
+            yield _classified(folders, path, status)
+
+
+def _walk_into(
+    folders: Folders,
+    folder: Path,
+    status: os.stat_result,
+    visited: set[_Identity],
+    output: _Identity | None,
+) -> Iterator[Item]:
+    if _identity(status) in visited:
+        yield item_of(folders, folder, Status.SKIPPED, _LOOP)
+        return
+    visited.add(_identity(status))
+    if os.path.isdir(folder / HIDDEN):
+        yield item_of(folders, folder, Status.SKIPPED, _RESULTS)
+        return
+    yield from _walk(folders, folder, visited, output)
+
+
+def _classified(folders: Folders, path: Path, status: os.stat_result) -> Item:
+    """Return the item that a matching file stands for: a slice for its series."""
+    name = path.name.lower()
+    if stat.S_ISDIR(status.st_mode):
+        return replace(item_of(folders, path), size=_size(path))
+    if not stat.S_ISREG(status.st_mode):  # a pipe would never end
+        return item_of(folders, path, Status.SKIPPED, _UNKNOWN)
+    if name.endswith(WRITTEN_AS_READ + PICTURE_SUFFIXES):
+        return replace(item_of(folders, path), size=status.st_size)
+    if name.endswith(DICOM_SUFFIXES) or looks_like_dicom(path):
+        return replace(item_of(folders, path.parent), size=status.st_size)
+    return item_of(folders, path, Status.SKIPPED, _UNKNOWN)
+
+
+def _unreadable(folders: Folders, path: Path, error: OSError) -> Item:
+    message = f"it cannot be read: {said(error)}"
+    return item_of(folders, path, Status.FAILED, message)
+
+
+def _without_clashes(items: list[Item]) -> list[Item]:
+    """Fail all that would be written to one place, whichever came first."""
+    waiting = [item for item in items if item.status is Status.WAITING]
+    owners: dict[str, list[Item]] = defaultdict(list)
+    for item in waiting:
+        owners[_folded(item.output)].append(item)
+    clashes: dict[Path, str] = {}
+    for item in waiting:
+        if len(owners[_folded(item.output)]) > 1:
+            clashes[item.source] = _clash(item, owners[_folded(item.output)])
+        for parent in item.output.parents:
+            for around in owners.get(_folded(parent), []):
+                clashes[around.source] = (
+                    f"its result would be a folder that holds that of {item.name!r}:"
+                    " choose a suffix"
+                )
+    return [
+        (
+            replace(item, status=Status.FAILED, message=clashes[item.source])
+            if item.status is Status.WAITING and item.source in clashes
+            else item
+        )
+        for item in items
+    ]
+
+
+def _clash(item: Item, owners: list[Item]) -> str:
+    others = " and ".join(repr(other.name) for other in owners if other is not item)
+    return (
+        f"its result would have the same name as that of {others},"
+        f" {item.output.name!r}: rename one of them, or tell them apart by the pattern"
+    )
+
+
+def _folded(path: Path) -> str:
+    """Return what of a name counts on every file system."""
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def _matches(folders: Folders, path: Path) -> bool:
+    whole = path.relative_to(folders.source).as_posix().casefold()
+    for pattern in folders.patterns:
+        name = whole if "/" in pattern else whole.rpartition("/")[2]
+        wanted = pattern.casefold()
+        # A name with brackets in it is meant first.
+        if name == wanted or fnmatch.fnmatchcase(name, wanted):
+            return True
+    return False
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of all files in a folder, as far as they can be looked at."""
+    size = 0
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            try:
+                size += os.stat(os.path.join(inner, name)).st_size
+            except OSError:
+                continue
+    return size
+
+
+def _identity(status: os.stat_result) -> _Identity:
+    return status.st_dev, status.st_ino

@@ -1,0 +1,1 @@
+"""Doing a batch: one file, one after the other, or on a cluster."""

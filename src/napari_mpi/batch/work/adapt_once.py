@@ -1,0 +1,258 @@
+"""One adaptation for all files of a kind, made on windows of several of them."""
+
+import dataclasses
+import math
+import time
+import warnings
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_mpi.batch.contents import content_sha256
+from napari_mpi.batch.outcomes import BatchSnapshot, failed
+from napari_mpi.batch.records import Records
+from napari_mpi.batch.request import BatchRequest, Item
+from napari_mpi.batch.starts import FOLDER_ADAPTATION, Kind, Starts, kind_of
+from napari_mpi.batch.work.one_file import free_memory
+from napari_mpi.batch.work.tally import Tally
+from napari_mpi.engine.denoising.file import opened_image
+from napari_mpi.engine.denoising.planes import as_tensor
+from napari_mpi.engine.denoising.sampling import WINDOWS, take_sample
+from napari_mpi.engine.denoising.task import effective_config
+from napari_mpi.engine.filling.iterative import adapting
+from napari_mpi.engine.filling.progress import SNAPSHOT_INTERVAL, Reporter
+from napari_mpi.engine.filling.state import FillingState
+from napari_mpi.engine.images.axes import ImageAxes
+from napari_mpi.engine.networks.weight_files import save_weights
+from napari_mpi.engine.networks.weights import Weights
+from napari_mpi.engine.runtime.devices import (
+    describe_device,
+    is_full_memory,
+    resolve_device,
+)
+from napari_mpi.engine.runtime.errors import EngineError, ImageError, OutOfMemory
+from napari_mpi.engine.settings.presets import GUARDED
+
+_SIDE = 256  # pixels of a window along each axis, where settings name no crop
+_WAIT = 0.2  # seconds between two looks whether another run has adapted
+
+T = TypeVar("T")
+Told = Generator[BatchSnapshot, None, T]
+Steps = Told[None]
+Windows = list[NDArray[np.float32]]
+
+
+def share_adaptations(tally: Tally, request: BatchRequest, starts: Starts) -> Steps:
+    """Adapt once to every kind of file that is to be done, and keep what comes of it.
+
+    An adaptation that the output folder has already is used again, so that files which
+    come later are denoised like those before.
+
+    Parameters
+    ----------
+    tally : Tally
+        The files.
+    request : BatchRequest
+        What was asked for.
+    starts : Starts
+        Made from it; has the adapted weights thereafter.
+
+    Yields
+    ------
+    BatchSnapshot
+        How far it is.
+
+    Raises
+    ------
+    EngineError
+        If weights or device are not there.
+    """
+    kinds = yield from _sorted_by_kind(tally, request)
+    for kind, numbers in sorted(kinds.items()):
+        message = ""
+        try:
+            yield from _share(kind, numbers, tally, request, starts)
+        except Exception as error:  # noqa: BLE001 the next kind's turn comes
+            message = _sentence(error)
+        free_memory()
+        for number in numbers if message else ():
+            Records(request.folders.output).note_failure(tally.items[number], message)
+            yield tally.settle(number, failed(tally.state.outcomes[number], message))
+
+
+def _share(
+    kind: Kind, numbers: list[int], tally: Tally, request: BatchRequest, starts: Starts
+) -> Steps:
+    path = starts.adapted_path(kind)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_suffix(".lock"), timeout=0, thread_local=False)
+    yield from _acquire(lock, tally)
+    try:
+        if request.overwrite or not starts.can_start(kind):
+            items = [tally.items[number] for number in numbers]
+            weights = yield from _adapted(kind, items, tally, request, starts)
+            save_weights(weights, path)
+            starts.forget()
+    finally:
+        lock.release()
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, EngineError):
+        return str(error)
+    return (
+        f"these files could not be adapted to ({type(error).__name__}: {error}): let"
+        " each be adapted to by itself"
+    )
+
+
+def _sorted_by_kind(tally: Tally, request: BatchRequest) -> Told[dict[Kind, list[int]]]:
+    """Sort the files to be done; what cannot be read is told when its turn comes."""
+    kinds: dict[Kind, list[int]] = {}
+    waiting, told = tally.waiting(), 0.0
+    for count, number in enumerate(waiting):
+        if time.monotonic() - told >= SNAPSHOT_INTERVAL:
+            told = time.monotonic()
+            yield tally.stage(f"sorting the files: {count} of {len(waiting)}")
+        item = tally.items[number]
+        try:
+            image = opened_image(item.source, request.method.axes)
+            kinds.setdefault(kind_of(image), []).append(number)
+        except Exception:  # noqa: BLE001 it is told when its turn comes
+            continue
+    return kinds
+
+
+def _acquire(lock: FileLock, tally: Tally) -> Steps:
+    while True:
+        try:
+            lock.acquire()
+            return
+        except Timeout:
+            yield tally.stage("another run adapts to these files")
+            time.sleep(_WAIT)
+
+
+def _adapted(
+    kind: Kind, items: list[Item], tally: Tally, request: BatchRequest, starts: Starts
+) -> Told[Weights]:
+    """Adapt to windows of files of a kind; return the adapted weights."""
+    method, start = request.method, starts.unadapted(kind)
+    device = resolve_device(method.device)
+    files, windows = yield from _windows(kind, items, tally, request, start)
+    noisy = torch.cat([as_tensor(w, start.network.channels) for w in windows])
+    layout = ImageAxes("YXS" if kind.colour else "YX", (1, 1, 3)[: 2 + kind.colour])
+    config = effective_config(method.config, layout, start, device)
+    noisy = noisy.to(device)
+    state = FillingState(noisy, start.to_network(device), config, pooled=True)
+    reporter = Reporter(SNAPSHOT_INTERVAL, config.learning_rate)
+
+    def preview() -> Tensor:
+        return noisy[:1, :1, :1, :1]  # nobody looks
+
+    full = False
+    try:
+        for filling in adapting(
+            noisy, config, state=state, reporter=reporter, preview=preview
+        ):
+            yield tally.stage(f"adapting to {kind} files: {filling.stage}")
+    except (MemoryError, RuntimeError) as error:
+        if not is_full_memory(error):
+            raise
+        full = True
+    if full:
+        raise OutOfMemory(
+            f"{describe_device(device)} has not enough memory to adapt to these files:"
+            " close other programs, or let each file be adapted to by itself"
+        )
+    if not state.adapts:
+        warnings.warn(f"{kind} files: {GUARDED}", stacklevel=2)
+    return _weights(start, state, files, config)
+
+
+def _windows(
+    kind: Kind, items: list[Item], tally: Tally, request: BatchRequest, start: Weights
+) -> Told[tuple[dict[str, str], Windows]]:
+    """Cut windows out of some of the files, in the network's units."""
+    count = min(WINDOWS, len(items))
+    chosen = [items[(2 * n + 1) * len(items) // (2 * count)] for n in range(count)]
+    files: dict[str, str] = {}
+    windows: Windows = []
+    each = math.ceil(WINDOWS / count)
+    for number, item in enumerate(chosen):
+        stage = f"looking at {kind} files: {number} of {count}"
+        found: Windows = []
+        try:
+            image = opened_image(item.source, request.method.axes)
+            layout = ImageAxes(image.axes, image.array.shape)
+            for channel in layout.items():
+                job = take_sample(
+                    image.array,
+                    layout,
+                    channel,
+                    side=request.method.config.crop or _SIDE,
+                    seed=request.method.config.seed,
+                    thorough=start.network.architecture == "skip",
+                )
+                sample = yield from _beating(job, tally, stage)
+                if not sample.intensities.is_flat:
+                    to_network = sample.intensities.to_network
+                    found += [to_network(w) for w in sample.windows[:each]]
+            files[item.name] = yield from _beating(
+                content_sha256(item.source), tally, stage
+            )
+        except Exception:  # noqa: BLE001 it is told when its turn comes
+            continue
+        windows += found  # all or none of a file, as `files` says
+    return files, _of_one_size(windows, kind)
+
+
+def _beating(job: Generator[Any, None, T], tally: Tally, stage: str) -> Told[T]:
+    """Read on, and let whoever waits cancel a few times a second."""
+    told = 0.0
+    while True:
+        try:
+            next(job)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        if time.monotonic() - told >= SNAPSHOT_INTERVAL:
+            told = time.monotonic()
+            yield tally.stage(stage)
+
+
+def _of_one_size(windows: Windows, kind: Kind) -> Windows:
+    """Return windows of the largest size there is, cut to what they have in common."""
+    if not windows:
+        raise ImageError(
+            f"none of the {kind} files can be adapted to, they are constant or cannot"
+            " be read: let each file be adapted to by itself"
+        )
+    area = max(window[0].size for window in windows)
+    largest = [window for window in windows if window[0].size == area]
+    rows, columns = (min(w.shape[axis] for w in largest) for axis in (-2, -1))
+    return [window[:, :rows, :columns] for window in largest]
+
+
+def _weights(
+    start: Weights, state: FillingState, files: dict[str, str], config: Any
+) -> Weights:
+    """Return what has been reached, with what is needed to reach it again."""
+    found = {**state.network.state_dict(), **state.adaptation.weights()}
+    tensors = {
+        name: value.detach().to("cpu").contiguous() for name, value in found.items()
+    }
+    made = {
+        "from": {"name": start.name, "sha256": start.sha256},
+        "files": files,
+        "adapted": state.adapts,
+        "iterations": state.iteration,
+        "settings": dataclasses.asdict(config),
+    }
+    provenance = {**start.provenance, FOLDER_ADAPTATION: made}
+    return Weights(start.name, start.network, tensors, provenance)

@@ -1,0 +1,168 @@
+"""A batch from the plan to the report: each file on its own, whatever becomes of it."""
+
+import time
+from collections import deque
+from collections.abc import Generator
+from contextlib import closing, suppress
+from typing import Any
+
+from napari_mpi.batch.outcomes import BatchSnapshot, BatchState, Status
+from napari_mpi.batch.planning import plan_batch
+from napari_mpi.batch.records import ClaimedElsewhere, Records
+from napari_mpi.batch.report import write_report
+from napari_mpi.batch.request import BatchRequest, Plan
+from napari_mpi.batch.starts import Starts
+from napari_mpi.batch.work.adapt_once import share_adaptations
+from napari_mpi.batch.work.one_file import denoise_item
+from napari_mpi.batch.work.tally import Tally
+from napari_mpi.engine.runtime.devices import resolve_device
+from napari_mpi.engine.runtime.errors import EngineError
+from napari_mpi.engine.runtime.jobs import Job, Stopwatch, timed
+
+_REPORT_INTERVAL = 60.0  # seconds between two reports while the work goes on
+_WAIT = 0.2  # seconds between two looks whether another run has done with a file
+
+Steps = Generator[BatchSnapshot, None, None]
+
+
+def run_batch(
+    request: BatchRequest,
+    *,
+    state: BatchState | None = None,
+    scheduler: str | None = None,
+) -> Job[BatchSnapshot, BatchState]:
+    """Denoise the images of a folder, one after the other.
+
+    A file that cannot be denoised is noted and the next one's turn comes. Results
+    appear whole or not at all; those that are up to date are left. Several runs may
+    work on the same output folder: each file is done by one of them. Whatever ends the
+    batch once the files are known, the report is written.
+
+    Parameters
+    ----------
+    request : BatchRequest
+        What to do.
+    state : BatchState, optional
+        Filled as the work goes on; what is in it when the job is closed is final.
+    scheduler : str, optional
+        Address of a dask.distributed scheduler, such as 'tcp://10.0.0.1:8786', whose
+        workers do the files; they must see both folders under the same paths.
+
+    Yields
+    ------
+    BatchSnapshot
+        All files once they are known, each one's begin, progress and end.
+
+    Returns
+    -------
+    BatchState
+        What became of every file.
+
+    Raises
+    ------
+    EngineError
+        If there is nothing to do, settings don't fit, or the output folder or the
+        report cannot be written.
+    """
+    state = state if state is not None else BatchState()
+    watch, request = Stopwatch(), request.with_whole_paths()
+    return (yield from timed(_run(request, state, scheduler, watch), watch))
+
+
+def _run(
+    request: BatchRequest, state: BatchState, scheduler: str | None, watch: Stopwatch
+) -> Job[BatchSnapshot, BatchState]:
+    if scheduler is None:
+        resolve_device(request.method.device)  # told once, and not for every file
+    starts = Starts(request)
+    plan = yield from plan_batch(request, starts)
+    _note_failures(plan, request)
+    tally = Tally(plan, state, watch)
+    try:
+        yield tally.everything()
+        if request.adapt_once:
+            yield from share_adaptations(tally, request, starts)
+        tally.begin()
+        if scheduler is None:
+            steps = _one_by_one(tally, request, starts, time.time())
+        else:
+            steps = _spread(scheduler, tally, request)
+        with closing(steps):
+            yield from _reporting(steps, tally, request)
+    except BaseException:
+        state.close()
+        with suppress(EngineError):  # what ended the batch is told, not this
+            write_report(request, state.outcomes)
+        raise
+    state.close()
+    write_report(request, state.outcomes)
+    return state
+
+
+def _note_failures(plan: Plan, request: BatchRequest) -> None:
+    """Make the output folder, and note there what has failed so far, to be retried."""
+    records = Records(request.folders.output)
+    records.make()
+    for item, outcome in plan:
+        if outcome.status is Status.FAILED:
+            with suppress(OSError):  # it is in the report all the same
+                records.note_failure(item, outcome.message)
+
+
+def _spread(scheduler: str, tally: Tally, request: BatchRequest) -> Steps:
+    # Its package is an extra.
+    from napari_mpi.batch.work.cluster import spread
+
+    return spread(scheduler, tally, request)
+
+
+def _one_by_one(
+    tally: Tally, request: BatchRequest, starts: Starts, since: float
+) -> Steps:
+    """Do the files in order; those that another run is at work on come last."""
+    queue = deque(tally.waiting())
+    claimed = 0  # in a row
+    while queue and not tally.state.stop_after_file:
+        number = queue.popleft()
+        yield tally.running(number)
+        try:
+            yield from _do(number, tally, request, starts, since)
+            claimed = 0
+        except ClaimedElsewhere as error:
+            queue.append(number)
+            yield tally.put_off(number)
+            claimed += 1
+            if claimed >= len(queue):
+                yield tally.stage(str(error))
+                time.sleep(_WAIT)
+
+
+def _do(
+    number: int, tally: Tally, request: BatchRequest, starts: Starts, since: float
+) -> Steps:
+    item = tally.items[number]
+    job: Any = denoise_item(item, request, starts, since=since)
+    with closing(job):
+        while True:
+            try:
+                snapshot = next(job)
+            except StopIteration as stop:
+                yield tally.settle(number, stop.value)
+                return
+            if snapshot is None:
+                yield tally.beat(number)
+                continue
+            planes = f", {snapshot.done} of {snapshot.planes} planes done"
+            stage = f"{snapshot.stage}{planes if snapshot.planes > 1 else ''}"
+            yield tally.progress(number, stage, snapshot.fraction)
+
+
+def _reporting(steps: Steps, tally: Tally, request: BatchRequest) -> Steps:
+    """Write the report now and then, for the night that the power fails."""
+    written = time.monotonic()
+    for snapshot in steps:
+        if snapshot.changed and time.monotonic() - written >= _REPORT_INTERVAL:
+            with suppress(EngineError):  # the last one counts
+                write_report(request, tally.state.outcomes)
+            written = time.monotonic()
+        yield snapshot

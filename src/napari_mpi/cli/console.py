@@ -1,0 +1,69 @@
+"""What commands tell a person, and how they are stopped."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+
+def say(line: str) -> None:
+    """Tell a person something that is not a result; work goes on if nobody listens."""
+    Unheard().write(f"{line}\n")
+
+
+def say_nothing(line: str) -> None:
+    """Stand in for `say` where nothing is to be told."""
+
+
+class Unheard:
+    """What is written goes to stderr, and nowhere once nobody listens there."""
+
+    def write(self, text: str) -> None:
+        """Write."""
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Pass on what has been written."""
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        """Be as stderr in everything else."""
+        return getattr(sys.stderr, name)
+
+
+@contextmanager
+def stopping() -> Iterator[list[int]]:
+    """Collect the signals that ask to stop; a second one stops at once.
+
+    Further ones change nothing, and none does once the first has come and the work has
+    ended, so that a held key does not cut short what is written in the end.
+    """
+    asked: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        asked.append(number)
+        if len(asked) == 1:
+            with suppress(OSError):  # not by print, at which it may have come
+                os.write(2, b"ending after this step; once more ends at once\n")
+        elif len(asked) == 2:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, note) for number in _stop_signals()}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if asked else handler)
+
+
+def _stop_signals() -> list[int]:
+    """Return what asks to stop: Ctrl-C, the system, a terminal that is closed."""
+    signals: list[int] = [signal.SIGINT, signal.SIGTERM]
+    hang_up = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
+        signals.append(hang_up)  # which nohup lets be ignored
+    return signals

@@ -1,0 +1,174 @@
+"""The command ``napari-mpi denoise``: one file."""
+
+import argparse
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_mpi.cli.console import say, say_nothing
+from napari_mpi.cli.options import add_method, method_of
+from napari_mpi.engine.networks.catalogue import (
+    RANDOM_START,
+)
+from napari_mpi.engine.runtime.errors import ImageFileError
+
+if TYPE_CHECKING:
+    from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
+    from napari_mpi.engine.files.metadata import ImageFile
+    from napari_mpi.engine.networks.weights import Weights
+
+
+def _denoise(options: argparse.Namespace) -> None:
+    method = method_of(options)
+    _require_other_file(options.output, options.input, options.reference)
+    if options.uncertainty is not None:
+        _require_other_file(options.uncertainty, options.input, options.reference)
+        _require_two_files(options.output, options.uncertainty)
+    # torch takes seconds to import: wrong usage is told before.
+    from napari_mpi.engine.denoising.file import (
+        denoise_file,
+        open_file,
+        require_uncertainty,
+    )
+    from napari_mpi.engine.files import formats
+    from napari_mpi.engine.runtime.devices import describe_device, notices
+
+    formats.require_writable(options.output)
+    if options.uncertainty is not None:
+        require_uncertainty(options.uncertainty)
+    opened = open_file(options.input, options.output, method)
+    image, layout = opened.image, opened.layout
+    reference = _reference(options.reference, image, layout)
+    tell = say_nothing if options.quiet else say
+    tell(
+        f"image    {options.input}, {image.array.dtype} {image.array.shape}, axes"
+        f" {image.axes}"
+    )
+    tell(f"device   {describe_device(opened.device)}")
+    _say_notices(tell, opened.weights, notices(options.device, opened.device))
+    job = denoise_file(opened, options.output, uncertainty=options.uncertainty)
+    made = _with_progress(job, tell, quiet=options.quiet)
+    for line in made.noise:
+        tell(f"noise    {line}")
+    for note in made.notes:
+        tell(f"note     {note}")
+    tell(f"written  {options.output}")
+    if options.uncertainty is not None:
+        tell(f"written  {options.uncertainty}")
+    if reference is not None:
+        _report_quality(image.array, made.result, reference, layout)
+
+
+def _require_other_file(output: Path, *inputs: Path | None) -> None:
+    for path in inputs:
+        if (
+            path is not None
+            and output.exists()
+            and path.exists()
+            and output.samefile(path)
+        ):
+            raise ImageFileError(
+                f"the output {output} is the input itself: give another name"
+            )
+
+
+def _require_two_files(output: Path, uncertainty: Path) -> None:
+    if output.resolve() == uncertainty.resolve():
+        raise ImageFileError(
+            f"result and uncertainty cannot both be {output}: give another name"
+        )
+
+
+def _reference(path: Path | None, image: "ImageFile", layout: Any) -> Any:
+    """Read the reference, and say before the work if it cannot be one."""
+    from napari_mpi.engine.files.formats import read_image
+    from napari_mpi.engine.images.quality import data_range_of
+
+    if path is None:
+        return None
+    reference = read_image(path, lazy=True).array
+    if reference.shape != image.array.shape:
+        raise ImageFileError(
+            f"the reference {path} has shape {reference.shape} but the image"
+            f" {image.array.shape}: give one of equal shape"
+        )
+    data_range_of(reference, layout)
+    return reference
+
+
+def _report_quality(noisy: Any, result: Any, reference: Any, layout: Any) -> None:
+    from napari_mpi.engine.images.quality import quality
+
+    before, after = (quality(image, reference, layout) for image in (noisy, result))
+    print(f"noisy    {before}")
+    print(f"denoised {after} (data range {after.data_range:g})")
+
+
+def _with_progress(job: Any, tell: Callable[[str], None], *, quiet: bool) -> Any:
+    """Run the job under a progress bar with the time left; tell its warnings."""
+    from tqdm import tqdm
+
+    from napari_mpi.engine.runtime.jobs import run
+
+    layout = "{percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left{postfix}"
+    with tqdm(total=1.0, bar_format=layout, disable=quiet, leave=False) as bar:
+
+        def show(snapshot: "DenoisingSnapshot") -> None:
+            planes = f", {snapshot.done} of {snapshot.planes} planes done"
+            bar.set_postfix_str(
+                f"{snapshot.stage}{planes if snapshot.planes > 1 else ''}",
+                refresh=False,
+            )
+            bar.update(snapshot.fraction - bar.n)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = lambda text, *_, **__: tell(f"note     {text}")
+            return run(job, show)
+
+
+def _say_notices(
+    tell: Callable[[str], None], weights: "Weights", of_device: list[str]
+) -> None:
+    for notice in of_device:
+        tell(f"note     {notice}")
+    if weights.name == RANDOM_START:
+        tell("note     the weights 'none' start at random: slower and less sharp than")
+        tell("         pre-trained ones, see 'napari-mpi weights list'")
+    tell(f"weights  {weights.name}")
+
+
+def add_denoise(commands: Any) -> None:
+    parser = commands.add_parser(
+        "denoise",
+        help="denoise one file",
+        description=(
+            "Denoise a TIFF, PNG or JPEG file, an OME-Zarr, a NIfTI file or a DICOM"
+            " series. The result has the same shape, type, axes and calibration."
+        ),
+        epilog=(
+            "example: napari-mpi denoise cells.tif -o cells-denoised.tif"
+            " --preset real-fast"
+        ),
+    )
+    parser.add_argument(
+        "input", metavar="IN", type=Path,
+        help="the noisy image; of DICOM a file, or the folder of a series",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", type=Path, required=True,
+        help="where to write the result: .tif, .tiff, .zarr, .nii or .nii.gz, of which"
+        " one of that name is replaced; or, for DICOM, a new folder",
+    )  # fmt: skip
+    parser.add_argument(
+        "--uncertainty", metavar="FILE.tif", type=Path,
+        help="where to write how far the fills of every pixel lie apart, in the image's"
+        " units: no confidence interval, see docs/uncertainty.md",
+    )  # fmt: skip
+    parser.add_argument(
+        "--reference", metavar="CLEAN", type=Path,
+        help="a clean image: PSNR and SSIM are printed",
+    )  # fmt: skip
+    add_method(parser)
+    parser.set_defaults(command=_denoise)

@@ -1,0 +1,1 @@
+"""Images of any axes: sampled, looked at, adapted to, filled plane by plane."""

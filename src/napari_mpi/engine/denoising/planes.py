@@ -1,0 +1,155 @@
+"""A plane of an image: read into the network's units, window by window, and back."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_mpi.engine.images.arrays import ArrayLike
+from napari_mpi.engine.images.axes import ImageAxes, Index
+from napari_mpi.engine.images.intensity import IntensityMap, require_usable
+from napari_mpi.engine.images.tiles import Window
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """Where one plane lies in an image, and how its intensities are mapped.
+
+    Parameters
+    ----------
+    layout : ImageAxes
+        Axes of the image.
+    intensities : IntensityMap
+        That of the plane's item.
+    index : tuple
+        The plane's index.
+    number : int
+        Its number, from 0, in the order of `ImageAxes.planes`.
+    """
+
+    layout: ImageAxes
+    intensities: IntensityMap
+    index: Index
+    number: int
+
+    def part(self, window: Window | None) -> Index:
+        """Return the index of a window; of the whole plane if None."""
+        return self.index if window is None else self.layout.part(self.index, window)
+
+    def read(
+        self, image: ArrayLike, channels: int, window: Window | None = None
+    ) -> torch.Tensor:
+        """Read the plane, or a window of it, for a network of so many channels.
+
+        Returns
+        -------
+        Tensor
+            Shape (N, channels, Y, X), see `as_tensor`.
+
+        Raises
+        ------
+        ImageError
+            If it holds values that are not finite.
+        """
+        raw = np.asarray(image[self.part(window)])
+        require_usable(raw)
+        ordered = self.layout.channels_first(raw)
+        return as_tensor(self.intensities.to_network(ordered), channels)
+
+    def restored(self, filled: NDArray[np.float32], dtype: np.dtype[Any]) -> Array:
+        """Map what a network made of a window back to the image's type and order.
+
+        Parameters
+        ----------
+        filled : NDArray
+            Shape (N, channels, Y, X), in network units.
+        dtype : numpy.dtype
+            Type of the image.
+        """
+        count, channels = filled.shape[:2]
+        colours = filled.reshape(count * channels, *filled.shape[2:])
+        if not self.layout.is_colour:
+            colours = colours.mean(axis=0, keepdims=True)
+        plane = self.intensities.from_network(colours, dtype)
+        ordered = self.layout.from_channels_first(plane)
+        ordered.flags.writeable = False
+        return ordered
+
+    def deviations(self, spread: NDArray[np.float32], dtype: np.dtype[Any]) -> Array:
+        """Map standard deviations of a window to the image's units and order.
+
+        Parameters
+        ----------
+        spread : NDArray
+            Shape (N, channels, Y, X), in network units.
+        dtype : numpy.dtype
+            Type of those that are returned, the root of the mean square over colours.
+        """
+        squares = np.square(spread.reshape(-1, *spread.shape[2:]), dtype=np.float64)
+        deviation = np.sqrt(squares.mean(axis=0, keepdims=True))
+        units = (deviation * self.intensities.slope).astype(dtype)
+        return self.layout.without_colours.from_channels_first(units)
+
+
+def as_tensor(colours: NDArray[np.float32], channels: int) -> torch.Tensor:
+    """Arrange (C, Y, X) in network units for a network of so many channels.
+
+    One channel takes the colours as images of their own, (C, 1, Y, X); three take a
+    grey plane three times, (1, 3, Y, X).
+    """
+    plane = torch.from_numpy(np.ascontiguousarray(colours))
+    if channels == 1:
+        return plane[:, None]
+    return plane.expand(channels, -1, -1)[None].contiguous()
+
+
+_FAR = 1_000_000  # another channel is farther than any plane of the same one
+
+
+class Agenda:
+    """Planes that are still to be filled.
+
+    Parameters
+    ----------
+    layout : ImageAxes
+        Axes of the image.
+    waiting : iterable of int
+        Numbers of the planes, in the order of `ImageAxes.planes`.
+    """
+
+    def __init__(self, layout: ImageAxes, waiting: Iterable[int]) -> None:
+        planes = layout.planes()
+        self._numbers = np.fromiter(waiting, dtype=np.int64)
+        letters = self._letters = layout.stack_letters
+        places = [layout.numbers(planes[number]) for number in self._numbers]
+        # A plane without further dimensions stands nowhere, which is a place as well.
+        self._places = np.array(places, dtype=np.int64).reshape(
+            len(places), len(letters)
+        )
+        self._weights = np.array([_FAR if letter == "C" else 1 for letter in letters])
+        self._waits = np.ones(len(self._numbers), dtype=bool)
+
+    def next(self, looked_at: Mapping[str, int] | None) -> int | None:
+        """Take the plane that comes next; None when all are taken.
+
+        Parameters
+        ----------
+        looked_at : mapping, optional
+            Where a person looks: a number for each letter of `ImageAxes.stack_letters`;
+            without it, the first in order comes next.
+        """
+        left = np.flatnonzero(self._waits)
+        if not len(left):
+            return None
+        chosen = left[0]
+        if looked_at is not None:
+            here = [looked_at.get(letter, 0) for letter in self._letters]
+            away = np.abs(self._places[left] - np.array(here, dtype=np.int64))
+            chosen = left[int((away * self._weights).sum(axis=1).argmin())]
+        self._waits[chosen] = False
+        return int(self._numbers[chosen])

@@ -1,0 +1,264 @@
+"""One adaptation for many planes, or for a large one, which it then fills by tiles."""
+
+import dataclasses
+import math
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_mpi.engine.denoising.planes import Plane, as_tensor
+from napari_mpi.engine.denoising.sampling import Sample
+from napari_mpi.engine.filling.iterative import adapting
+from napari_mpi.engine.filling.passes import NoiseModels, finish, learn_noise
+from napari_mpi.engine.filling.progress import FillingSnapshot, Reporter
+from napari_mpi.engine.filling.spread import SpreadOf
+from napari_mpi.engine.filling.state import FillingState
+from napari_mpi.engine.images.arrays import ArrayLike
+from napari_mpi.engine.images.tiles import Tile, Window, tiles
+from napari_mpi.engine.networks.weights import Weights
+from napari_mpi.engine.noise.hot_pixels import without_hot_pixels
+from napari_mpi.engine.runtime.devices import (
+    describe_device,
+    free_memory,
+    is_full_memory,
+)
+from napari_mpi.engine.settings.filling import FillingConfig
+from napari_mpi.engine.settings.network import NetworkConfig
+
+LARGEST, SMALLEST = 2048, 256
+"""Rows and columns of a tile, without its halo."""
+
+_SHARE = 0.5  # of the free memory, that a tile may take
+_MAPS = 5  # feature maps of full width that are held at once
+_IMAGES = 24  # of float32, that the last passes hold of a tile
+_LEARNT_FROM = 512**2  # pixels, from which the noise is estimated well enough
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """How far a plane is filled.
+
+    Parameters
+    ----------
+    share : float
+        Share of the plane's work that is done, 0..1.
+    window : tuple of slice, optional
+        Rows and columns that are done now; None in between.
+    image : NDArray, optional
+        Shape (N, C, Y, X), float32, in network units: the window's result.
+    merged : bool
+        Whether the pixels' own values were merged in.
+    spread : NDArray, optional
+        Shape (N, C, Y, X), float32, in network units: the window's, if asked for.
+    """
+
+    share: float
+    window: Window | None = None
+    image: NDArray[np.float32] | None = field(default=None, repr=False)
+    merged: bool = False
+    spread: NDArray[np.float32] | None = field(default=None, repr=False)
+
+
+class SharedAdaptation:
+    """A network adapted to windows of planes, which then fills each of the planes.
+
+    Parameters
+    ----------
+    sample : Sample
+        Windows of the planes, and their range of intensities.
+    weights : Weights
+        Where the network starts from.
+    config : FillingConfig
+        The settings, with passes.
+    device : torch.device
+        Where to work.
+    largest : int, optional
+        Rows and columns of a tile at the most, without its halo.
+    """
+
+    def __init__(
+        self,
+        sample: Sample,
+        weights: Weights,
+        config: FillingConfig,
+        device: torch.device,
+        *,
+        largest: int | None = None,
+    ) -> None:
+        self.channels = weights.network.channels
+        windows = [
+            as_tensor(sample.intensities.to_network(window), self.channels)
+            for window in sample.windows
+        ]
+        self._images = windows[0].shape[0]  # of one plane: its colours, one by one
+        self._noisy = torch.cat(windows).to(device)
+        self._device = device
+        self._side = largest or LARGEST
+        self._models: NoiseModels | None = None
+        self._learnt_at = -1
+        network = weights.to_network(device)
+        self.state = FillingState(self._noisy, network, config, pooled=True)
+        if config.hot_pixels:
+            self._noisy = without_hot_pixels(self._noisy, self.predict)
+
+    def to(self, device: torch.device) -> None:
+        """Move to a device."""
+        self._device = device
+        self._noisy = self._noisy.to(device)
+        self.state.to(device)
+
+    def adapt(
+        self,
+        config: FillingConfig,
+        reporter: Reporter,
+        preview: Callable[[], Tensor],
+    ) -> Generator[FillingSnapshot, None, None]:
+        """Do the iterations that are left.
+
+        Parameters
+        ----------
+        config : FillingConfig
+            The settings.
+        reporter : Reporter
+            Makes the snapshots.
+        preview : callable
+            Returns what they are to show.
+        """
+        yield from adapting(
+            self._noisy, config, state=self.state, reporter=reporter, preview=preview
+        )
+
+    def predict(self, noisy: Tensor, masked: Tensor | None = None) -> Tensor:
+        """Predict a window with what has been reached; no mask hides nothing."""
+        return self.state.adaptation.predict(noisy.to(self._device), masked)
+
+    def fill(
+        self,
+        plane: Plane,
+        image: ArrayLike,
+        config: FillingConfig,
+        spread_of: SpreadOf | None = None,
+    ) -> Generator[Filled, None, None]:
+        """Fill a plane tile by tile.
+
+        A tile is as large as the free memory of the device allows, and half as large
+        when the memory is full all the same, which a warning tells.
+
+        Parameters
+        ----------
+        plane : Plane
+            Which one.
+        image : ArrayLike
+            The image that it is in.
+        config : FillingConfig
+            The settings.
+        spread_of : {'channels', 'mean'}, optional
+            Whose spread is wanted, see `SpreadOf`; none if None.
+
+        Yields
+        ------
+        Filled
+            After every pass, and with every tile's result.
+        """
+        self._learn_noise(config)
+        waiting = deque(self._tiles(plane))
+        total = math.prod(plane.layout.plane_shape)
+        done = 0
+        while waiting:
+            tile = waiting.popleft()
+            part = math.prod(side.stop - side.start for side in tile.core)
+            full = False
+            try:
+                for filled in self._fill_tile(tile, plane, image, config, spread_of):
+                    share = (done + part * filled.share) / total
+                    yield dataclasses.replace(filled, share=share)
+            except (MemoryError, RuntimeError) as error:
+                if not is_full_memory(error) or self._side <= SMALLEST:
+                    raise
+                full = True  # handled below: the error keeps the tile's memory
+            if full:
+                self._halve(tile)
+                again = [tile, *waiting]
+                waiting = deque(t for old in again for t in self._tiles(plane, old))
+            else:
+                done += part
+
+    def _fill_tile(
+        self,
+        tile: Tile,
+        plane: Plane,
+        image: ArrayLike,
+        config: FillingConfig,
+        spread_of: SpreadOf | None,
+    ) -> Iterator[Filled]:
+        noisy = plane.read(image, self.channels, tile.outer).to(self._device)
+        predict = self.state.adaptation.predict
+        if config.hot_pixels:
+            noisy = without_hot_pixels(noisy, predict)
+        passes = finish(
+            noisy,
+            predict,
+            config,
+            at=tile.at,
+            models=self._models,
+            spread_of=spread_of,
+        )
+        for passed in passes:
+            if passed.share < 1:
+                yield Filled(passed.share)
+
+        def core(whole: Tensor) -> NDArray[np.float32]:
+            return whole[(..., *tile.inner)].to("cpu").numpy()
+
+        spread = None if passed.spread is None else core(passed.spread)
+        yield Filled(1.0, tile.core, core(passed.image), passed.merged, spread)
+
+    def _learn_noise(self, config: FillingConfig) -> None:
+        """Estimate the noise once for all planes, so that they are merged alike."""
+        if config.merge and self._learnt_at != self.state.iteration:
+            area = math.prod(self._noisy.shape[-2:])
+            few = max(1, _LEARNT_FROM // area) * self._images
+            predict = self.state.adaptation.predict
+            self._models = learn_noise(
+                self._noisy[:few], predict, config, images=self._images
+            )
+            self._learnt_at = self.state.iteration
+
+    def _tiles(self, plane: Plane, old: Tile | None = None) -> list[Tile]:
+        """Cut a plane, or what was one tile of it, into tiles that fit the memory."""
+        network = self.state.network
+        factors = self.state.factors
+        room = free_memory(self._device) * _SHARE / bytes_per_pixel(network.config)
+        halo = network.reach * max(factors)
+        step = network.step * math.lcm(*factors)
+        fitting = (math.isqrt(int(room / self._images)) - 2 * halo) // step * step
+        side = max(SMALLEST, min(self._side, fitting))
+        shape = plane.layout.plane_shape
+        return tiles(
+            shape, side, halo=halo, step=step, within=None if old is None else old.core
+        )
+
+    def _halve(self, tile: Tile) -> None:
+        largest = max(side.stop - side.start for side in tile.core)
+        self._side = max(SMALLEST, min(self._side, largest) // 2)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        warnings.warn(
+            f"the memory of {describe_device(self._device)} is full, so tiles of"
+            f" {self._side} x {self._side} pixels are filled from here on",
+            stacklevel=2,
+        )
+
+
+def bytes_per_pixel(network: NetworkConfig) -> int:
+    """Return what filling takes of the memory for every pixel, about."""
+    maps = _MAPS * network.width
+    if network.architecture == "residual":
+        maps //= 4  # at half resolution
+    return 4 * (maps + _IMAGES * network.channels)

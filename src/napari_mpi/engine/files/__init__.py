@@ -1,0 +1,1 @@
+"""Image files in and out, unread until asked for; a folder for each format."""

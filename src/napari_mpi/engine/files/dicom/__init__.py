@@ -1,0 +1,1 @@
+"""DICOM series; pydicom comes as an extra."""

@@ -1,0 +1,125 @@
+"""DICOM series in, and out as a derived series; pydicom comes as an extra."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_mpi.engine.files.dicom.arrays import DicomArray, require_decoder
+from napari_mpi.engine.files.dicom.series import (
+    arranged,
+    calibration,
+    frames,
+    headers,
+    largest_series,
+)
+from napari_mpi.engine.files.metadata import ImageFile, Metadata
+from napari_mpi.engine.runtime.errors import ImageFileError
+from napari_mpi.engine.runtime.optional import extra
+
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+_COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+
+
+@dataclass(frozen=True, slots=True)
+class DicomSource:
+    """What is written back of a DICOM series.
+
+    Parameters
+    ----------
+    files : tuple of Path
+        Its files in the order of the image's planes.
+    shape : tuple of int
+        Shape of the image.
+    dtype : numpy.dtype
+        Type of the image.
+    """
+
+    files: tuple[Path, ...] = field(repr=False)
+    shape: tuple[int, ...]
+    dtype: Any
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """Return whether a file has the mark of DICOM; many such files have no suffix.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def read_dicom(path: Path, *, lazy: bool = False) -> ImageFile:
+    """Read a DICOM file, or of a folder the series that has most planes.
+
+    The values are those stored: slope and intercept stay in the header.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder of which all files are looked at.
+    lazy : bool
+        Whether the pixels are read when they are asked for.
+
+    Raises
+    ------
+    ImageFileError
+        If there is no such series, it mixes sizes, it cannot be unpacked, or the
+        package pydicom is missing.
+    """
+    pydicom = extra("pydicom", "medical", path)
+    chosen, series = largest_series(path, headers(pydicom, path))
+    files, times = arranged(chosen)
+    ordered = [chosen[file] for file in files]
+    header = ordered[0]
+    require_decoder(pydicom, path, header)
+    axes, outer = _outer(header, len(files), times)
+    colours = _colours(path, header)
+    plane = (int(header.Rows), int(header.Columns), *colours)
+    axes += "YXS" if colours else "YX"
+    planes = [(file, n) for file in files for n in range(frames(chosen[file]))]
+    array = DicomArray(pydicom, planes, outer, plane, _dtype(path, header))
+    if header.file_meta.TransferSyntaxUID.is_compressed:
+        array[(0,) * len(outer)]  # what cannot be unpacked is told before the work
+    known = calibration(ordered[: len(files) // times], axes)
+    source = DicomSource(tuple(files), array.shape, array.dtype)
+    metadata = Metadata("dicom", calibration=known, source=source)
+    return ImageFile(array if lazy else np.asarray(array), axes, metadata, series)
+
+
+def _outer(header: Any, files: int, times: int) -> tuple[str, tuple[int, ...]]:
+    """Return letters and lengths of the dimensions that count planes."""
+    if times > 1:
+        depth = files // times
+        return ("TZ", (times, depth)) if depth > 1 else ("T", (times,))
+    count = frames(header)
+    if count > 1:
+        return ("T" if "FrameTime" in header else "Z"), (count,)
+    return ("Z", (files,)) if files > 1 else ("", ())
+
+
+def _colours(path: Path, header: Any) -> tuple[int, ...]:
+    kind = str(header.get("PhotometricInterpretation", "MONOCHROME2"))
+    if kind in _COLOURS:
+        return (3,)
+    if kind.startswith("MONOCHROME"):
+        return ()
+    raise ImageFileError(
+        f"{path} holds pixels of kind {kind}, not intensities: convert it to RGB"
+    )
+
+
+def _dtype(path: Path, header: Any) -> np.dtype[Any]:
+    bits = int(header.get("BitsAllocated", 16))
+    if bits not in (8, 16, 32):
+        raise ImageFileError(
+            f"{path} has {bits} bits per pixel, and 8, 16 or 32 are read: convert it"
+        )
+    return np.dtype(f"{'i' if header.get('PixelRepresentation') else 'u'}{bits // 8}")

@@ -1,0 +1,246 @@
+"""OME-Zarr in and out, plain Zarr arrays in; the package zarr comes as an extra."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_mpi.engine.files.blocks import rearranged
+from napari_mpi.engine.files.metadata import ImageFile, Metadata, size_of
+from napari_mpi.engine.files.ngff.metadata import (
+    LAYOUT,
+    NgffSource,
+    add_windows,
+    axes_of,
+    calibration_of,
+    group_attributes,
+    stored_axes,
+)
+from napari_mpi.engine.images.arrays import LazyArray, require_room
+from napari_mpi.engine.images.axes import LETTERS, Index, guess_axes
+from napari_mpi.engine.runtime.errors import AxesError, ImageFileError
+from napari_mpi.engine.runtime.optional import extra
+from napari_mpi.engine.runtime.whole_files import whole_folder
+
+ZARR_SUFFIXES = (".zarr",)
+_CHUNK = 1024  # pixels along Y and X
+_BAND = 1 << 25  # bytes of chunks that are written at once
+_MARKS = ("zarr.json", ".zgroup", ".zarray")
+
+
+class ZarrArray(LazyArray):
+    """A Zarr array whose damage is told in a sentence.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is.
+    array : zarr.Array
+        The array.
+    """
+
+    def __init__(self, path: Path, array: Any) -> None:
+        self.shape, self.dtype = array.shape, np.dtype(array.dtype).newbyteorder("=")
+        self._path, self._array = path, array
+
+    def read(self, index: Index) -> NDArray[np.generic]:
+        """Return a part.
+
+        Raises
+        ------
+        ImageFileError
+            If a chunk of it is damaged.
+        """
+        try:
+            return np.asarray(self._array[index], self.dtype)
+        except Exception as error:  # codecs raise whatever damage provokes
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ImageFileError(
+                f"{self._path} is damaged: {reason}; copy it again"
+            ) from error
+
+
+def looks_like_zarr(path: Path) -> bool:
+    """Return whether a folder is of Zarr; those inside of others have no suffix.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    """
+    return any((path / mark).is_file() for mark in _MARKS)
+
+
+def read_zarr(path: Path, *, lazy: bool = False) -> ImageFile:
+    """Read level 0 of an OME-Zarr image, or a plain Zarr array.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    lazy : bool
+        Whether the pixels are read when they are asked for.
+
+    Raises
+    ------
+    ImageFileError
+        If it holds no such image, or the package zarr is missing.
+    """
+    zarr = extra("zarr", "zarr", path)
+    node, count = zarr.open(store=str(path), mode="r"), 1
+    if isinstance(node, zarr.Group):
+        node, count = _image_group(path, node)
+        image = _read_group(path, node)
+    else:
+        image = ImageFile(ZarrArray(path, node), _plain_axes(node), Metadata("zarr"))
+    array = image.array if lazy else np.asarray(image.array)
+    return ImageFile(array, image.axes, image.metadata, count)
+
+
+def _image_group(path: Path, group: Any) -> tuple[Any, int]:
+    """Return the group of the first image, and how many images there are."""
+    if "multiscales" in _described(group):
+        return group, 1
+    images = sorted(
+        (name for name, _ in group.groups() if name.isdecimal()), key=int
+    )  # bioformats2raw numbers its images
+    if images and "multiscales" in _described(group[images[0]]):
+        return group[images[0]], len(images)
+    raise ImageFileError(
+        f"{path} holds no OME-Zarr image: give the path of an image or of an array in"
+        " it"
+    )
+
+
+def _described(group: Any) -> Mapping[str, Any]:
+    attributes = group.attrs.asdict()
+    described: Mapping[str, Any] = attributes.get("ome", attributes)
+    return described
+
+
+def _read_group(path: Path, group: Any) -> ImageFile:
+    described, others = _described(group), group.attrs.asdict()
+    multiscale = described["multiscales"][0]
+    array = ZarrArray(path, group[multiscale["datasets"][0]["path"]])
+    axes = axes_of(multiscale, array.shape)
+    is_newer = others.pop("ome", None) is not None
+    layout = others.get(LAYOUT, {}).get("axes", axes)
+    stored = axes.replace("C", "S") if "S" in layout else axes
+    known = calibration_of(described, multiscale, axes)
+    source = NgffSource(
+        "0.5" if is_newer else "0.4", described, others if is_newer else {}, stored
+    )
+    metadata = Metadata("zarr", calibration=known, source=source)
+    if sorted(layout) != sorted(stored):
+        return ImageFile(array, axes, metadata)
+    return ImageFile(rearranged(array, stored, layout), layout, metadata)
+
+
+def _plain_axes(array: Any) -> str:
+    """Return axes as the dimensions are named, or else as the shape suggests."""
+    names = getattr(array.metadata, "dimension_names", None)
+    names = names or array.attrs.get("_ARRAY_DIMENSIONS") or []
+    letters = "".join(str(name or "?").upper() for name in names)
+    known = set(letters) <= set(LETTERS) and len(set(letters)) == len(array.shape)
+    fits = len(letters) == len(array.shape) and {"Y", "X"} <= set(letters)
+    return letters if known and fits else guess_axes(array.shape)
+
+
+def zarr_problem(path: Path, image: ImageFile | None = None) -> str | None:
+    """Return why an OME-Zarr cannot be written here, or None.
+
+    Parameters
+    ----------
+    path : Path
+        The folder to write.
+    image : ImageFile, optional
+        What to write.
+    """
+    if path.is_dir() and not looks_like_zarr(path):
+        return f"{path} is a folder that holds no Zarr: give another name"
+    try:
+        extra("zarr", "zarr", path)
+        if image is not None:
+            stored_axes(image.axes)
+    except (ImageFileError, AxesError) as error:
+        return str(error)
+    return None
+
+
+def write_zarr(path: Path, image: ImageFile, provenance: Mapping[str, Any]) -> None:
+    """Write an OME-Zarr image of one level, of the version that the source has.
+
+    Parameters
+    ----------
+    path : Path
+        A Zarr of that name is replaced.
+    image : ImageFile
+        Pixels, axes and metadata. The pixels are read some chunks at a time.
+    provenance : mapping
+        JSON values, kept under 'napari-mpi'.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
+    zarr = extra("zarr", "zarr", path)
+    require_room(size_of(image.array), path.parent)
+    stored = stored_axes(image.axes)
+    array = rearranged(image.array, image.axes, stored)
+    version, attributes = group_attributes(image, stored, provenance)
+    with whole_folder(path) as target:
+        format_ = 2 if version == "0.4" else 3
+        group = zarr.open_group(str(target), mode="w", zarr_format=format_)
+        level = _level(group, array, attributes, format_)
+        add_windows(attributes, _copy(array, level, stored))
+        group.attrs.update(attributes)
+
+
+def _copy(array: Any, level: Any, stored: str) -> dict[int, tuple[float, float]]:
+    """Write all chunks; return the range of every channel."""
+    channel = next((n for n, letter in enumerate(stored) if letter in "CS"), None)
+    ranges: dict[int, tuple[float, float]] = {}
+    for index in _bands(level.shape, level.chunks, array.dtype.itemsize):
+        band = np.asarray(array[index])
+        level[index] = band
+        if channel is not None and band.dtype.kind in "uif":
+            number = index[channel].start
+            low, high = ranges.get(number, (np.inf, -np.inf))
+            low, high = min(low, band.min().item()), max(high, band.max().item())
+            ranges[number] = low, high
+    return ranges
+
+
+def _level(group: Any, array: Any, attributes: Mapping[str, Any], format_: int) -> Any:
+    """Create the array of level 0, in chunks of one plane."""
+    sides = [min(_CHUNK, length) for length in array.shape[-2:]]
+    options: dict[str, Any] = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
+    if format_ == 3:
+        axes = attributes["ome"]["multiscales"][0]["axes"]
+        options = {"dimension_names": [axis["name"] for axis in axes]}
+    return group.create_array(
+        "0",
+        shape=array.shape,
+        dtype=array.dtype.newbyteorder("="),
+        chunks=(*[1] * (len(array.shape) - 2), *sides),
+        **options,
+    )
+
+
+def _bands(
+    shape: tuple[int, ...], chunks: tuple[int, ...], itemsize: int
+) -> Iterator[tuple[slice, ...]]:
+    """Yield indices of whole chunks beside each other."""
+    steps = list(chunks)
+    beside = _BAND // (itemsize * chunks[-2] * chunks[-1])
+    steps[-1] *= max(1, beside)
+    starts = [range(0, n, step) for n, step in zip(shape, steps, strict=True)]
+    for corner in itertools.product(*starts):
+        yield tuple(
+            slice(first, min(first + step, n))
+            for first, step, n in zip(corner, steps, shape, strict=True)
+        )

@@ -1,0 +1,1 @@
+"""NIfTI; nibabel comes as an extra."""

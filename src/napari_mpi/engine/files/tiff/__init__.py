@@ -1,0 +1,1 @@
+"""TIFF: plain, of ImageJ, and OME."""

@@ -1,0 +1,1 @@
+"""One image, hidden and filled again and again: the paper's method, and passes."""

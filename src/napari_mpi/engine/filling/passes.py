@@ -1,0 +1,236 @@
+"""The last passes: every pixel hidden once, and open otherwise; then merged."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeGuard
+
+import torch
+from torch import Tensor
+
+from napari_mpi.engine.filling.masks import complementary_masks, numbers_at
+from napari_mpi.engine.filling.spread import PassSpread, SpreadOf
+from napari_mpi.engine.noise.model import NoiseModel, estimate_noise
+from napari_mpi.engine.noise.smoothing import BELL_WIDTH, smoothed
+from napari_mpi.engine.settings.filling import FillingConfig
+
+Predict = Callable[[Tensor, Tensor | None], Tensor]
+NoiseModels = tuple[tuple[NoiseModel, ...], ...]
+"""Noise by image and channel of (N, C, Y, X)."""
+
+_PROBE = 0.1  # of what a prediction leaves (its spread), by which pixels are moved
+_LEAST_PROBE = 1e-3  # of the network's range, so that float32 resolves the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What the last passes have reached.
+
+    Parameters
+    ----------
+    share : float
+        Of the passes, those that are done, 0..1.
+    image : Tensor
+        Shape (N, C, Y, X), the newest prediction; the result in the last.
+    merged : bool
+        Whether the pixels' own values were merged in.
+    spread : Tensor, optional
+        Standard deviation of every pixel, see `PassSpread`; in the last if asked for.
+    """
+
+    share: float
+    image: Tensor
+    merged: bool = False
+    spread: Tensor | None = None
+
+
+def finish(
+    noisy: Tensor,
+    predict: Predict,
+    config: FillingConfig,
+    *,
+    at: tuple[int, int] = (0, 0),
+    models: NoiseModels | None = None,
+    spread_of: SpreadOf | None = None,
+) -> Iterator[Passed]:
+    """Predict an image with a few masks, and merge it with the noisy one.
+
+    The masks are complementary: each pixel is hidden in exactly one of them. Their mean
+    prediction, and one that hides nothing, count half each: hidden pixels are blind to
+    noise that the network takes for structure, open ones see what it would miss.
+
+    Parameters
+    ----------
+    noisy : Tensor
+        Shape (N, C, Y, X), float32: a plane, or a part of one.
+    predict : callable
+        Maps noisy image and mask (None: nothing is hidden) to a prediction.
+    config : FillingConfig
+        Number of passes, means, merging and seed are read from it.
+    at : tuple of int
+        Row and column of the plane where ``noisy`` begins; masks go by it.
+    models : tuple of tuple of NoiseModel, optional
+        Noise by image and channel, see `learn_noise`; estimated from ``noisy`` if None.
+    spread_of : {'channels', 'mean'}, optional
+        Whose spread is wanted, see `SpreadOf`; none if None.
+
+    Yields
+    ------
+    Passed
+        One per pass; the last holds the denoised image.
+    """
+    total = passes_of(config)
+    filled, hidden_mean = torch.empty_like(noisy), torch.zeros_like(noisy)
+    collected = None if spread_of is None else PassSpread(spread_of)
+    for done, masked in enumerate(_masks(noisy, config, at), start=1):
+        prediction = predict(noisy, masked)
+        if collected is not None:
+            collected.add(prediction)
+        filled = torch.where(masked, prediction, filled)
+        hidden_mean += prediction / config.passes
+        yield Passed(done / total, prediction)
+    unmasked = predict(noisy, None)
+    spread = None if collected is None else collected.around(unmasked)
+    result = (unmasked + hidden_mean) / 2
+    if config.keep_means:
+        result = result + smoothed(noisy - result)
+    if config.merge:
+        yield Passed((config.passes + 1) / total, result)
+        models = models or _models(noisy, unmasked, filled, noisy.shape[0])
+    if not config.merge or not _are_white(models):
+        yield Passed(1.0, result, spread=spread)
+        return
+    taken = _taken(noisy, unmasked, predict, config.seed, at)
+    # Open in all passes but one, and in the one that hides nothing.
+    share = 1 - 1 / (2 * config.passes)
+    variance = _variance(models, unmasked)
+    image = merged(noisy, result, share * taken, variance)
+    yield Passed(1.0, image, merged=True, spread=spread)
+
+
+def learn_noise(
+    noisy: Tensor, predict: Predict, config: FillingConfig, *, images: int
+) -> NoiseModels:
+    """Estimate the noise of planes from windows of them.
+
+    Parameters
+    ----------
+    noisy : Tensor
+        Shape (windows * images, C, Y, X), float32.
+    predict : callable
+        As for `finish`.
+    config : FillingConfig
+        Number of passes and seed are read from it.
+    images : int
+        How many images one plane is: its colours, where they are filled one by one.
+
+    Returns
+    -------
+    tuple of tuple of NoiseModel
+        By image and channel, from all windows.
+    """
+    filled = torch.empty_like(noisy)
+    for masked in _masks(noisy, config, (0, 0)):
+        filled = torch.where(masked, predict(noisy, masked), filled)
+    return _models(noisy, predict(noisy, None), filled, images)
+
+
+def passes_of(config: FillingConfig) -> int:
+    """Return how many predictions of the whole image `finish` makes at the most."""
+    return config.passes + 1 + config.merge
+
+
+def _masks(noisy: Tensor, config: FillingConfig, at: tuple[int, int]) -> list[Tensor]:
+    planes = 1 if config.shared_mask else noisy.shape[1]
+    shape = (noisy.shape[0], planes, *noisy.shape[2:])
+    return complementary_masks(
+        shape, config.passes, seed=config.seed, at=at, device=noisy.device
+    )
+
+
+def _models(
+    noisy: Tensor, unmasked: Tensor, filled: Tensor, images: int
+) -> NoiseModels:
+    """Estimate the noise by image and channel, over all windows of the same image."""
+    found = [
+        image.reshape(-1, images, *image.shape[1:])
+        for image in (noisy, unmasked, filled)
+    ]
+    return tuple(
+        tuple(
+            estimate_noise(*(image[:, number, channel, None] for image in found))
+            for channel in range(noisy.shape[1])
+        )
+        for number in range(images)
+    )
+
+
+def _are_white(models: NoiseModels | None) -> TypeGuard[NoiseModels]:
+    """Whether the noise of every image and channel is known to be white."""
+    return models is not None and all(
+        model.is_white for channels in models for model in channels
+    )
+
+
+def _variance(models: NoiseModels, unmasked: Tensor) -> Tensor:
+    """Return the noise variance of every pixel."""
+    variance = torch.empty_like(unmasked)
+    for image, channels in enumerate(models):
+        for channel, model in enumerate(channels):
+            variance[image, channel] = model.variance(unmasked[image, channel])
+    return variance
+
+
+def _taken(
+    noisy: Tensor,
+    unmasked: Tensor,
+    predict: Predict,
+    seed: int,
+    at: tuple[int, int],
+) -> Tensor:
+    """Return the derivative of every prediction by the pixel's own value, noisily.
+
+    All pixels are moved at once, up or down at random, so that what their neighbours
+    cause averages out (Ramani et al. 2008, Monte-Carlo SURE).
+    """
+    spread = float((noisy - unmasked).square().mean().sqrt())
+    step = max(_PROBE * spread, _LEAST_PROBE)
+    shape = tuple(noisy.shape)
+    drawn = numbers_at(shape, 2, seed=(seed, 1), at=at, device=noisy.device)
+    signs = drawn.to(noisy.dtype) * 2 - 1
+    moved = predict(noisy + step * signs, None)
+    return signs * (moved - unmasked) / step
+
+
+CAUTION = 0.02
+"""By how much the noise variance is taken to be larger than estimated.
+
+On top of twice the standard error of a local mean: a weight of the noisy pixel that is
+due to chance alone would bring noise back."""
+
+
+def merged(noisy: Tensor, predicted: Tensor, taken: Tensor, variance: Tensor) -> Tensor:
+    """Merge a prediction with the noisy image, each by its error.
+
+    Parameters
+    ----------
+    noisy : Tensor
+        Shape (N, C, Y, X).
+    predicted : Tensor
+        Of the same shape.
+    taken : Tensor
+        Of the same shape: derivative of the prediction by the pixel's own noisy value,
+        noise in it is averaged out.
+    variance : Tensor
+        Of the same shape: variance of the noise.
+
+    Returns
+    -------
+    Tensor
+        ``predicted + w * (noisy - predicted)``, with w in 0..1 over some 16 pixels.
+    """
+    doubt = 1 + CAUTION + 2 * math.sqrt(2 / (4 * math.pi * BELL_WIDTH**2))
+    explained = doubt * smoothed(variance * (1 - taken))
+    difference = noisy - predicted
+    weight = 1 - explained / smoothed(difference.square()).clamp(min=1e-20)
+    return predicted + weight.clamp(0, 1) * difference

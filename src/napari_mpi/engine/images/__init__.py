@@ -1,0 +1,1 @@
+"""An image in memory or beyond it: axes, arrays, intensities, tiles."""

@@ -1,0 +1,1 @@
+"""Networks that fill hidden pixels, and where their weights come from."""

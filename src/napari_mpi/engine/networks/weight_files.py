@@ -1,0 +1,116 @@
+"""Weights files: the paper authors' checkpoints and our own, checked before use."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from napari_mpi.engine.networks.checkpoints import read_authors_checkpoint
+from napari_mpi.engine.networks.weights import Weights, require_fit, sha256_of
+from napari_mpi.engine.runtime.errors import ConfigError, WeightsError, first_line
+from napari_mpi.engine.runtime.whole_files import whole_file
+from napari_mpi.engine.settings.network import NetworkConfig
+
+_FORMAT = "napari-mpi weights 1"
+
+
+def save_weights(weights: Weights, path: Path) -> None:
+    """Write weights to a ``.safetensors`` file with a JSON header, whole or not at all.
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be written.
+    """
+    header = {
+        "network": dataclasses.asdict(weights.network),
+        "provenance": dict(weights.provenance),
+        "tensors_sha256": _tensors_sha256(weights.state),
+    }
+    metadata = {"format": _FORMAT, "header": json.dumps(header)}
+    tensors = {name: value.contiguous() for name, value in weights.state.items()}
+    # Not by `save_file`, whose files none but their owner may read.
+    content = _in_one_order(save(tensors, metadata))
+    write_weights_file(path, lambda target: target.write_bytes(content))
+
+
+def _in_one_order(content: bytes) -> bytes:
+    """Sort the header of a safetensors file, whose order is drawn anew each time.
+
+    So that equal weights give equal files, of equal sha256.
+    """
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the numbers that follow stay in line
+    return len(text).to_bytes(8, "little") + text + content[start:]
+
+
+def write_weights_file(path: Path, writer: Callable[[Path], object]) -> None:
+    """Let ``writer`` make a file, whole or not at all; or raise WeightsError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as target:
+            writer(target)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"weights cannot be written to {path}: {first_line(error)}"
+        ) from error
+
+
+def read_weights(path: Path) -> Weights:
+    """Read a weights file of either kind; raise WeightsError if it is unfit."""
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file {path}: check the path")
+    reader = (
+        read_authors_checkpoint
+        if path.suffix.lower() in (".pth", ".pt")
+        else _read_ours
+    )
+    return reader(path)
+
+
+def _read_ours(path: Path) -> Weights:
+    """Read a file of `save_weights`."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            names = list(file.keys())
+            state = {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path} is no safetensors file, or is damaged: {first_line(error)}"
+        ) from error
+    if metadata.get("format") != _FORMAT:
+        raise WeightsError(
+            f"{path} is a safetensors file, but not one of napari-mpi: its header lacks"
+            f" {_FORMAT!r}"
+        )
+    try:
+        header = json.loads(metadata["header"])
+        network = NetworkConfig(**header["network"])
+        provenance, digest = dict(header["provenance"]), header["tensors_sha256"]
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise WeightsError(
+            f"the header of {path} cannot be read: {first_line(error)}"
+        ) from error
+    require_fit(path, network, state)
+    if _tensors_sha256(state) != digest:
+        raise WeightsError(
+            f"{path} is damaged: its numbers do not have the sha256 in its header; copy"
+            " it again"
+        )
+    return Weights(path.stem, network, state, provenance, sha256_of(path))
+
+
+def _tensors_sha256(state: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(f"{name} {state[name].dtype} {tuple(state[name].shape)}".encode())
+        digest.update(state[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()

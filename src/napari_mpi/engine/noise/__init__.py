@@ -1,0 +1,1 @@
+"""What an image's noise is like, and which settings fit it."""

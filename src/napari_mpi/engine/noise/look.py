@@ -1,0 +1,158 @@
+"""A look at an image's noise, by the network that ships, before anything is chosen."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_mpi.engine.networks.filling_network import FillingNetwork
+from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.networks.subimages import fill
+from napari_mpi.engine.networks.weights import Weights
+from napari_mpi.engine.noise.correlation import REPEATED, repeated_share
+from napari_mpi.engine.noise.findings import NoiseFindings
+from napari_mpi.engine.noise.hot_pixels import hot_pixels, without_hot_pixels
+from napari_mpi.engine.noise.level import white_noise_level
+from napari_mpi.engine.noise.model import estimate_noise
+
+_BLOCK = 16  # pixels along each axis, of which the flattest are judged
+_FLATTEST = 0.1  # share of the blocks
+_BRIGHT = 0.95  # share of the pixels that are darker than what is called bright
+_FEWEST, _ENOUGH = 16, 24  # blocks that can tell something, and that tell enough
+LEAST_SIDE = 4 * _BLOCK
+"""Rows and columns that an image must have to be judged."""
+
+
+def look_at_noise(windows: Tensor, unit: float) -> NoiseFindings | None:
+    """Tell what the noise in windows of an image is like.
+
+    The shipped network for grey images looks at them twice: as they are, and taken
+    apart into every other pixel. Neighbours in a part are two pixels apart, so that
+    little of their noise can be predicted, and the second look leaves all of it, beside
+    detail. What neighbours have in common of that in the flattest blocks of the first
+    look, where there is least detail, tells how correlated the noise is.
+
+    Parameters
+    ----------
+    windows : Tensor
+        Shape (N, C, Y, X), float32, in network units, C the colours.
+    unit : float
+        Intensity of the image that is 1 in network units.
+
+    Returns
+    -------
+    NoiseFindings or None
+        None where the image is too small, or has no noise, to tell.
+    """
+    if min(windows.shape[-2:]) < LEAST_SIDE:
+        return None
+    # Made anew, so that a GPU's memory is free again when it has looked.
+    network = _weights().to_network(windows.device).eval()
+    colours = windows.shape[1]
+    grey = windows.reshape(-1, 1, *windows.shape[-2:])
+    hot = float(np.mean([hot_pixels(plane) for plane in grey[:, 0].cpu().numpy()]))
+    grey = without_hot_pixels(grey, lambda noisy, masked: _see(network, noisy, masked))
+    seen, apart = _see(network, grey), _see(network, grey, factor=2)
+    whole, left, guide = (
+        _blocks(image, colours) for image in (grey, grey - apart, seen)
+    )
+    flat = _flattest(whole, guide)
+    if flat is None:
+        return None
+    found = NoiseFindings(
+        level=unit * _level(grey),
+        strength=float(whole[flat].std()),
+        signal_dependence=_signal_dependence(grey, seen),
+        correlation=_neighbours(left[flat]),
+        detail=_ratio(seen - apart, grey - apart),
+        colours=_between_colours(left[flat]),
+        hot=hot,
+        is_structured=repeated_share(grey - seen) >= REPEATED,
+    )
+    if not found.is_correlated:
+        return found
+    # The finest detail, by which the level is told else, holds little of such noise.
+    return dataclasses.replace(found, level=unit * found.strength)
+
+
+@functools.cache
+def _weights() -> Weights:
+    return load_weights("grey")
+
+
+def _see(
+    network: FillingNetwork,
+    noisy: Tensor,
+    masked: Tensor | None = None,
+    factor: int = 1,
+) -> Tensor:
+    """Predict, with nothing hidden if there is no mask."""
+    if masked is None:
+        masked = torch.zeros_like(noisy, dtype=torch.bool)
+    with torch.no_grad():
+        return fill(network, noisy, masked, factor)
+
+
+def _level(grey: Tensor) -> float:
+    return float(np.median([white_noise_level(p) for p in grey[:, 0].cpu().numpy()]))
+
+
+def _signal_dependence(grey: Tensor, seen: Tensor) -> float:
+    model = estimate_noise(grey, seen, seen)
+    bright = float(model.variance(seen.flatten().quantile(_BRIGHT)))
+    return 1 - min(1.0, model.floor / bright)
+
+
+def _flattest(
+    whole: NDArray[np.float64], guide: NDArray[np.float64]
+) -> NDArray[np.bool_] | None:
+    """Tell the flattest blocks; None where too few have any noise."""
+    structure = guide.var(axis=(-2, -1)).sum(axis=1)
+    # What is clipped or empty has no noise, and would be the flattest of all.
+    has_noise = whole.any(axis=(1, 2, 3))
+    count = int(has_noise.sum())
+    if count < _FEWEST:
+        return None
+    share = max(_FLATTEST, min(1.0, _ENOUGH / count))
+    flat: NDArray[np.bool_] = has_noise & (
+        structure <= np.quantile(structure[has_noise], share)
+    )
+    return flat
+
+
+def _blocks(images: Tensor, colours: int) -> NDArray[np.float64]:
+    """Cut images, one colour each, into blocks less their means.
+
+    Shape (blocks, colours, side, side).
+    """
+    rows, columns = (side // _BLOCK for side in images.shape[-2:])
+    whole = images[..., : rows * _BLOCK, : columns * _BLOCK].cpu().double().numpy()
+    cut = whole.reshape(-1, colours, rows, _BLOCK, columns, _BLOCK)
+    blocks = cut.transpose(0, 2, 4, 1, 3, 5).reshape(-1, colours, _BLOCK, _BLOCK)
+    centred: NDArray[np.float64] = blocks - blocks.mean(axis=(-2, -1), keepdims=True)
+    return centred
+
+
+def _neighbours(blocks: NDArray[np.float64]) -> float:
+    """Return what neighbours have in common in most blocks, -1..1."""
+    within = (1, 2, 3)
+    below = (blocks[..., 1:, :] * blocks[..., :-1, :]).mean(axis=within)
+    beside = (blocks[..., 1:] * blocks[..., :-1]).mean(axis=within)
+    power = np.maximum((blocks**2).mean(axis=within), 1e-20)
+    return float(np.median((below + beside) / 2 / power))
+
+
+def _between_colours(blocks: NDArray[np.float64]) -> float:
+    """Return what the colours of a pixel have in common, -1..1; 0 if there is one."""
+    count = blocks.shape[1]
+    if count == 1:
+        return 0.0
+    common = np.corrcoef(blocks.transpose(1, 0, 2, 3).reshape(count, -1))
+    return float((common.sum() - count) / (count * (count - 1)))
+
+
+def _ratio(part: Tensor, whole: Tensor) -> float:
+    return float(part.square().mean() / whole.square().mean().clamp(min=1e-20))

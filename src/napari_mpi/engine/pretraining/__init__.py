@@ -1,0 +1,1 @@
+"""Masked pre-training: a folder of images in, weights out."""

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, jobs, devices, files that appear whole."""

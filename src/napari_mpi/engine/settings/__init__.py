@@ -1,0 +1,1 @@
+"""All that a person can choose, torch-free: forms and options are built from it."""

@@ -1,0 +1,243 @@
+"""Every setting of iterative filling."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from napari_mpi.engine.runtime.errors import ConfigError
+from napari_mpi.engine.settings.fields import (
+    described,
+    require_choice,
+    require_number,
+    require_whole,
+)
+
+EnsembleStart = Literal["noisy", "first-fill", "unbiased"]
+EnsembleOf = Literal["hidden", "all"]
+FillingPrecision = Literal["float32", "bfloat16", "auto"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FillingConfig:
+    """Settings of iterative filling (Ma et al. 2024, algorithm 2).
+
+    The defaults are the paper's for independent noise, fast.
+
+    Parameters
+    ----------
+    mask_ratio : float
+        Share of the pixels that one mask hides, 0 <= ratio < 1 (p in the paper); 0
+        only with ``learning_rate`` 0 and ``ensemble_of`` 'all'.
+    shared_mask : bool
+        One mask for all channels instead of one per channel. Grey images and
+        weights that read a single mask plane always use a shared mask.
+    iterations : int
+        Number of masks drawn and optimiser steps taken, at least 1 (T).
+    learning_rate : float
+        Step size of Adam; 0 fills without adapting the network.
+    ema_decay : float
+        Share of the ensemble that survives one fill, 0 <= decay < 1 (beta).
+    ensemble_start : {'noisy', 'first-fill', 'unbiased'}
+        Where the ensemble starts: at the noisy image as in the paper (a pixel that
+        was filled k times keeps the share decay**k of its noise), at the pixel's
+        first fill, or as an exponential average normalised by its weights.
+    ensemble_of : {'hidden', 'all'}
+        Predictions that enter the ensemble: of hidden pixels as in the paper, or of
+        all, for networks that were pre-trained on all pixels of noisy input.
+    guard : bool
+        Leave the network as it is where the noise turns out to be correlated between
+        neighbours: hidden noise could then be predicted, and would be learnt. It is
+        found out from the first fill, so the weights must know how to fill.
+    keep_means : bool
+        Bring the local means of the result back to those of the noisy image, over
+        some 16 pixels: noise that averages to nothing leaves them right, so whatever
+        they differ by is the network's error.
+    crop : int
+        Side in pixels of the random crop that one iteration adapts on; 0 for the whole
+        image. Only for networks without batch statistics.
+    share : bool
+        Adapt once to all planes of a channel, on windows of planes at even distances,
+        and fill every plane with what that has reached; instead of adapting to each
+        plane from scratch. Only with passes.
+    passes : int
+        Complementary masks, 0 to 100, under which the adapted network predicts the
+        whole image at the end, each pixel hidden once; and once with nothing hidden, so
+        only for networks that were pre-trained on all pixels. 0 takes the ensemble of
+        the iterations for the result, as in the paper.
+    merge : bool
+        Merge the passes' prediction with the pixel's own value, each by its error,
+        unless the noise turns out to be correlated; see `merged`.
+    stop : bool
+        Stop, before all iterations are done, when they no longer pay, and go back where
+        they harm; see `StopRule`. Only with passes.
+    weights_ema_decay : float
+        Share of the averaged weights that survives one iteration, 0 <= decay < 1, less
+        at first, so that all iterations count alike; the passes predict with them. 0
+        for the last weights.
+    precision : {'float32', 'bfloat16', 'auto'}
+        Of the convolutions; 'auto' takes what is measured to be faster.
+    pixel_unshuffle : int
+        Side of the blocks that are taken apart into sub-images before filling,
+        1 to 8; 2 breaks noise that is correlated between neighbours.
+    blend : bool
+        Average predictions of the image as it is with those of it taken apart, by every
+        side up to ``pixel_unshuffle``: what noise the former let through and what
+        detail the latter lose have little in common.
+    hot_pixels : bool
+        Fill single pixels that stand far out of their neighbourhood, hot and dead ones,
+        from their neighbours before all else, see `hot_pixels`.
+    by_noise : bool
+        Let the image's own noise choose what of these settings fits it, see `chosen`.
+    seed : int
+        Seed of the masks, and of random weights, 0 <= seed < 2**63.
+
+    Raises
+    ------
+    ConfigError
+        If a value is outside its range.
+    """
+
+    mask_ratio: float = described(
+        0.30,
+        "Mask ratio",
+        "share of pixels hidden in each iteration",
+        min=0.01,
+        max=0.99,
+        step=0.01,
+    )
+    shared_mask: bool = described(
+        False, "Shared mask", "hide the same pixels in every colour channel"
+    )
+    iterations: int = described(
+        200,
+        "Iterations",
+        "number of masks drawn and optimiser steps",
+        min=1,
+        max=100_000,
+    )
+    learning_rate: float = described(
+        2e-3,
+        "Learning rate",
+        "step size of Adam; 0 fills without adapting the network",
+        min=0.0,
+        max=1.0,
+        step=0.00001,
+    )
+    ema_decay: float = described(
+        0.90,
+        "EMA decay",
+        "share of the ensemble that survives one fill",
+        min=0.0,
+        max=0.999,
+        step=0.001,
+    )
+    ensemble_start: EnsembleStart = described(
+        "noisy", "Ensemble start", "what the ensemble holds before its first fill"
+    )
+    ensemble_of: EnsembleOf = described(
+        "hidden", "Ensemble of", "predictions that enter the ensemble"
+    )
+    guard: bool = described(
+        False, "Guard", "don't adapt where noise is correlated between neighbours"
+    )
+    keep_means: bool = described(
+        False, "Keep means", "bring local means back to those of the noisy image"
+    )
+    crop: int = described(
+        0,
+        "Crop",
+        "side in pixels of the crops to adapt on; 0 for the whole image",
+        min=0,
+        max=65_536,
+    )
+    share: bool = described(
+        False,
+        "Share",
+        "adapt once to all planes of a channel, not to each from scratch",
+    )
+    passes: int = described(
+        0,
+        "Passes",
+        "complementary masks at the end; 0 takes the ensemble of the iterations",
+        min=0,
+        max=100,
+    )
+    merge: bool = described(
+        False, "Merge", "merge predictions with the pixels' own values, by their errors"
+    )
+    stop: bool = described(
+        False, "Stop by itself", "stop when further iterations no longer pay"
+    )
+    weights_ema_decay: float = described(
+        0.0,
+        "Weights' EMA decay",
+        "share of the averaged weights that survives one iteration",
+        min=0.0,
+        max=0.999,
+        step=0.001,
+    )
+    precision: FillingPrecision = described(
+        "float32", "Precision", "of the convolutions"
+    )
+    pixel_unshuffle: int = described(
+        1,
+        "Pixel unshuffle",
+        "take the image apart into this many sub-images a side",
+        min=1,
+        max=8,
+    )
+    blend: bool = described(
+        False, "Blend", "average predictions of the image as it is and taken apart"
+    )
+    hot_pixels: bool = described(
+        False, "Hot pixels", "fill single pixels that stand far out before all else"
+    )
+    by_noise: bool = described(
+        False, "By noise", "let the image's own noise choose what fits it"
+    )
+    seed: int = described(
+        0, "Seed", "the same seed gives the same image", min=0, max=2**31 - 1
+    )
+
+    def __post_init__(self) -> None:
+        self._require_ranges()
+        if self.mask_ratio == 0 and (self.learning_rate or self.ensemble_of != "all"):
+            raise ConfigError(
+                "mask ratio is 0, so nothing is hidden: raise it, or set the learning"
+                " rate to 0 and the ensemble to predictions of all pixels"
+            )
+        if not self.passes and (self.merge or self.stop or self.crop or self.share):
+            raise ConfigError(
+                "passes are 0, but crops, sharing, merging and stopping need them: set"
+                " passes to 5, or the others to 0 or off"
+            )
+
+    @property
+    def factors(self) -> tuple[int, ...]:
+        """Sides of the blocks that are taken apart, one for each prediction."""
+        last = self.pixel_unshuffle
+        return tuple(range(1, last + 1)) if self.blend else (last,)
+
+    def _require_ranges(self) -> None:
+        require_number("mask ratio", self.mask_ratio, above=None, below=1)
+        require_choice("shared mask", self.shared_mask, (True, False))
+        require_whole("iterations", self.iterations, at_least=1)
+        require_number("learning rate", self.learning_rate, above=None, below=10)
+        require_number("EMA decay", self.ema_decay, above=None, below=1)
+        require_choice("ensemble start", self.ensemble_start, get_args(EnsembleStart))
+        require_choice("guard", self.guard, (True, False))
+        require_choice("keep means", self.keep_means, (True, False))
+        require_choice("ensemble of", self.ensemble_of, get_args(EnsembleOf))
+        require_whole("crop", self.crop, at_least=0)
+        require_choice("share", self.share, (True, False))
+        require_whole("passes", self.passes, at_least=0, at_most=100)
+        require_choice("merge", self.merge, (True, False))
+        require_choice("stop", self.stop, (True, False))
+        require_number(
+            "weights' EMA decay", self.weights_ema_decay, above=None, below=1
+        )
+        require_choice("precision", self.precision, get_args(FillingPrecision))
+        require_whole("pixel unshuffle", self.pixel_unshuffle, at_least=1, at_most=8)
+        require_choice("blend", self.blend, (True, False))
+        require_choice("hot pixels", self.hot_pixels, (True, False))
+        require_choice("by noise", self.by_noise, (True, False))
+        require_whole("seed", self.seed, at_least=0, at_most=2**63 - 1)

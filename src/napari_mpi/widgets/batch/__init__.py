@@ -1,0 +1,1 @@
+"""The Batch dock: form, run, table."""

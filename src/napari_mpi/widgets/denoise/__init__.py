@@ -1,0 +1,1 @@
+"""The Denoise dock: form, job, run, layers."""

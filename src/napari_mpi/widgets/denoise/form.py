@@ -1,0 +1,156 @@
+"""What a person chooses in the Denoise widget, and the request that comes of it."""
+
+from typing import Any
+
+from magicgui.widgets import CheckBox, ComboBox
+from napari.layers import Image
+from napari.viewer import Viewer
+from qtpy.compat import isalive
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_mpi.widgets.denoise.job import Request
+from napari_mpi.widgets.denoise.part import PartEntries
+from napari_mpi.widgets.forms.command_line import command_line
+from napari_mpi.widgets.forms.method_form import MethodForm
+from napari_mpi.widgets.layers.selection import Scope, reference_problem, same_part
+from napari_mpi.widgets.layers.view import camera
+
+_DRAWN_AFTER = 200  # milliseconds after the camera has moved
+
+
+class DenoiseForm(QWidget):
+    """The layer and the part of it that is meant, and how to denoise it.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer whose layers there are to choose from.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        # Only once the canvas is drawn does napari know which part of a layer it shows.
+        self._looked_away = QTimer(self, singleShot=True, interval=_DRAWN_AFTER)
+        self._looked_away.timeout.connect(self._on_change)
+        self._make_entries()
+        self._lay_out()
+        for entry in (self.image, self.axes, self.scope, self.reference):
+            entry.changed.connect(self._on_change)
+        viewer.dims.events.order.connect(self._on_change)
+        viewer.dims.events.ndisplay.connect(self._on_change)
+        viewer.dims.events.axis_labels.connect(self._on_change)
+        camera(viewer).events.connect(self._on_camera)
+
+    # -- what comes of it --------------------------------------------------------
+
+    def problem(self) -> str | None:
+        """Return why it cannot be denoised, in a sentence, or None."""
+        layer = self.image.value
+        problem = self.part.problem(layer)
+        if problem is not None:
+            return problem
+        return reference_problem(self.reference.value, self.part.whole(layer))
+
+    def request(self) -> Request:
+        """Return what was chosen.
+
+        Raises
+        ------
+        EngineError
+            If a layer or a setting cannot be used.
+        """
+        selection = self.part.selection(self.image.value)
+        clean = self.reference.value
+        reference = None if clean is None else same_part(clean, selection)
+        how = self.method.chosen()
+        return Request(
+            selection,
+            how.config,
+            how.weights,
+            how.device,
+            reference,
+            wants_uncertainty=self.uncertainty.value,
+        )
+
+    def command(self) -> str:
+        """Return the command line that does the same with the layer's file.
+
+        Raises
+        ------
+        EngineError
+            If a layer or a setting cannot be used.
+        """
+        layer = self.image.value
+        how = self.method.chosen(self.axes.stated(layer))
+        return command_line(
+            layer.source.path,
+            self.method.preset_name,
+            how,
+            uncertainty=self.uncertainty.value,
+        )
+
+    @property
+    def meant(self) -> str | None:
+        """What is meant, in words, where the command line would do more."""
+        return self.part.meant
+
+    # -- what there is to choose -------------------------------------------------
+
+    def reset_choices(self) -> None:
+        """Refresh the lists of layers and weights."""
+        self.method.reset_choices()
+        self._on_change()
+
+    def _images(self, _: Any) -> list[Image]:
+        # Of this viewer: magicgui's own list is the current viewer's until docked.
+        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+
+    # -- how it hangs together ---------------------------------------------------
+
+    def _make_entries(self) -> None:
+        self.image = ComboBox(name="image", label="Image", choices=self._images)
+        self.part = PartEntries(self._viewer)
+        self.axes, self.scope = self.part.axes, self.part.scope
+        self.reference = ComboBox(
+            name="reference", label="Reference", choices=self._images, nullable=True
+        )
+        self.reference.tooltip = "a clean image, if any: PSNR and SSIM are shown"
+        self.uncertainty = CheckBox(name="uncertainty", text="Uncertainty")
+        self.uncertainty.label = ""
+        self.uncertainty.tooltip = (
+            "add a hidden layer of how far the fills of every pixel lie apart: where it"
+            " is bright, errors are likelier, but it is no confidence interval"
+        )
+        self.method = how = MethodForm(
+            above=(self.image, self.axes, self.scope),
+            below=(self.reference, self.uncertainty),
+        )
+        self.noise, self.effort, self.weights = how.noise, how.effort, how.weights
+        self.device, self.settings = how.device, how.settings
+        self.command_button = how.command_button
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout()
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.method)
+        self.setLayout(layout)
+        self._offer_parts()
+
+    def _on_change(self, event: Any = None) -> None:
+        if not isalive(self):
+            return
+        self._offer_parts()
+        self.changed.emit()
+
+    def _on_camera(self, event: Any = None) -> None:
+        if isalive(self) and self.scope.value is Scope.VIEW:
+            self._looked_away.start()
+
+    def _offer_parts(self) -> None:
+        self.part.offer(self.image.value)
+        self.method.rows.show_row("axes", visible=self.axes.is_needed)
+        self.method.rows.show_row("scope", visible=len(self.scope.choices) > 1)

@@ -1,0 +1,153 @@
+"""What the Denoise widget asks of the engine, as one job for a worker's thread."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from napari_mpi.engine.runtime.jobs import Job
+from napari_mpi.engine.settings.filling import FillingConfig
+from napari_mpi.widgets.layers.selection import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything that a run needs, taken from the form when it starts."""
+
+    selection: Selection
+    config: FillingConfig
+    weights: str
+    device: str
+    reference: Selection | None = None
+    wants_uncertainty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The first thing that a run tells: where and how it will work.
+
+    Parameters
+    ----------
+    image : NDArray or LazyArray
+        What the result starts from, see `result_for`.
+    device : str
+        The device's real name.
+    notices : tuple of str
+        What a person should know before waiting.
+    made : dict
+        Provenance of the result.
+    state : DenoisingState
+        Holds the result while the work goes on, and when it has ended.
+    """
+
+    image: Any = field(repr=False)
+    device: str
+    notices: tuple[str, ...]
+    made: dict[str, Any] = field(repr=False)
+    state: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A snapshot of the work, and how close it comes to the reference, if any."""
+
+    snapshot: Any
+    psnr: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last thing that a complete run tells: PSNR and SSIM in words, if known."""
+
+    quality: str | None
+
+
+def denoise_job(
+    request: Request,
+    state: Any = None,
+    looking_at: Callable[[], Mapping[str, int] | None] | None = None,
+) -> Job[Prepared | Progress | Finished, None]:
+    """Load weights, read the pixels, denoise.
+
+    Parameters
+    ----------
+    request : Request
+        What to do.
+    state : DenoisingState, optional
+        Where to go on from; a fresh one if None.
+    looking_at : callable, optional
+        Tells which plane of the selection a person looks at, as the number within the
+        part for each axis outside of the planes; None if it is none of them. It may be
+        called on the worker's thread.
+    """
+    # torch takes seconds to import: here it does so on the worker's thread.
+    from napari_mpi.engine.denoising import denoise as denoising
+    from napari_mpi.engine.denoising.state import DenoisingState
+    from napari_mpi.engine.denoising.task import effective_config, provenance
+    from napari_mpi.engine.images.axes import ImageAxes
+    from napari_mpi.engine.images.quality import data_range_of
+    from napari_mpi.engine.images.results import result_for
+    from napari_mpi.engine.networks.catalogue import RANDOM_START
+    from napari_mpi.engine.networks.loading import load_weights
+    from napari_mpi.engine.runtime.devices import (
+        describe_device,
+        notices,
+        resolve_device,
+    )
+
+    if state is None:
+        state = DenoisingState(wants_spread=request.wants_uncertainty)
+    device = resolve_device(request.device)
+    image = request.selection.lazy()
+    axes = request.selection.axes
+    layout = ImageAxes(axes, tuple(image.shape))
+    if state.result is None:
+        state.result = result_for(image, layout)
+    weights = load_weights(
+        request.weights, seed=request.config.seed, colour=layout.is_colour
+    )
+    config = effective_config(request.config, layout, weights, device)
+    told = notices(request.device, device)
+    if weights.name == RANDOM_START:
+        told.append("the weights 'none' start at random: slower and less sharp")
+    yield Prepared(
+        state.result,
+        describe_device(device),
+        tuple(told),
+        provenance(config, weights, device, axes),
+        state,
+    )
+    reference = request.reference.lazy() if request.reference else None
+    # Before the work: what cannot be a reference is told at once.
+    span = None if reference is None else data_range_of(reference, layout)
+    job = denoising.denoise(
+        image,
+        axes,
+        weights=weights,
+        config=config,
+        device=device,
+        state=state,
+        looking_at=looking_at,
+    )
+    try:
+        for snapshot in job:
+            yield Progress(snapshot, _psnr(snapshot, reference, span))
+    finally:
+        job.close()
+    yield Finished(_quality(state.result, reference, layout))
+
+
+def _psnr(snapshot: Any, reference: Any, span: float | None) -> float | None:
+    import numpy as np
+    from skimage.metrics import peak_signal_noise_ratio
+
+    if reference is None or snapshot.image is None:
+        return None
+    clean = np.asarray(reference[snapshot.index]).astype(float)
+    image = snapshot.image.astype(float)
+    return float(peak_signal_noise_ratio(clean, image, data_range=span))
+
+
+def _quality(result: Any, reference: Any, layout: Any) -> str | None:
+    from napari_mpi.engine.images.quality import quality
+
+    return None if reference is None else str(quality(result, reference, layout))

@@ -1,0 +1,1 @@
+"""The Pre-train dock: form, job, run."""

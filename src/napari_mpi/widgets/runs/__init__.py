@@ -1,0 +1,1 @@
+"""Jobs on a worker's thread, and what their docks have in common."""
