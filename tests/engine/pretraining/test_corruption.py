@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from napari_mpi.engine.pretraining.corruption import corrupt
+from napari_mpi.engine.pretraining.corruption.corrupt import corrupt
 from napari_mpi.engine.settings.pretraining import PretrainingConfig
 
 PLAIN = PretrainingConfig()

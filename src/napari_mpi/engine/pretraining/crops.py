@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_mpi.engine.pretraining.images import TrainingImage
+from napari_mpi.engine.pretraining.views import PLAIN, Views
 
 Crops = NDArray[np.float32]
 
@@ -19,6 +20,7 @@ def crop_batch(
     size: int,
     channels: int,
     rng: np.random.Generator,
+    views: Views = PLAIN,
 ) -> Crops:
     """Cut squares out of randomly chosen images, mirrored and turned at random.
 
@@ -30,8 +32,10 @@ def crop_batch(
     batch = np.empty((count, channels, size, size), np.float32)
     for crop in batch:
         image = images[int(rng.integers(len(images)))]
-        top, left = (rng.integers(side - size + 1) for side in image.shape[1:])
-        part = image.crop(int(top), int(left), size, channels)
+        view = views.draw(image.shape, size=size, channels=channels, rng=rng)
+        reach = size * view.step
+        top, left = (rng.integers(side - reach + 1) for side in image.shape[1:])
+        part = image.crop(int(top), int(left), size, channels, view)
         mirrored, turns = rng.integers(2), int(rng.integers(4))
         part = part[:, :, ::-1] if mirrored else part
         crop[:] = np.rot90(part, turns, axes=(1, 2))
@@ -55,6 +59,7 @@ def batches(
     channels: int,
     seed: int,
     first: int,
+    views: Views = PLAIN,
     rank: int = 0,
     workers: int = 4,
     ahead: int = 8,
@@ -72,7 +77,9 @@ def batches(
 
     def prepare(step: int) -> tuple[Crops, int]:
         rng = batch_generator(seed, step, rank)
-        crops = crop_batch(images, count=count, size=size, channels=channels, rng=rng)
+        crops = crop_batch(
+            images, count=count, size=size, channels=channels, rng=rng, views=views
+        )
         return crops, int(rng.integers(2**62))
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="crops")

@@ -15,13 +15,13 @@ from napari_mpi.engine.files.pictures import PICTURE_SUFFIXES
 from napari_mpi.engine.files.tiff.files import TIFF_SUFFIXES
 from napari_mpi.engine.images.axes import ImageAxes
 from napari_mpi.engine.images.intensity import require_usable
+from napari_mpi.engine.pretraining.views import WHOLE_LUMA, View
 from napari_mpi.engine.runtime.errors import EngineError, ImageError, ImageFileError
 from napari_mpi.engine.runtime.jobs import Job
 
 Array = NDArray[np.generic]
 
 _TELL_INTERVAL = 0.1  # seconds
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _HELD_OUT_SHARE, _HELD_OUT_MOST = 0.05, 16
 
 
@@ -66,17 +66,19 @@ class TrainingImage:
     array: Array | None = field(default=None, repr=False)
 
     def crop(
-        self, top: int, left: int, size: int, channels: int
+        self, top: int, left: int, size: int, channels: int, view: View = WHOLE_LUMA
     ) -> NDArray[np.float32]:
-        """Return a square of the plane as (channels, size, size), 0..1.
+        """Return a square of the plane as (channels, size, size), about 0..1.
 
-        Colour becomes grey by its luma, grey becomes colour by repetition.
+        Colour becomes grey as the view says, grey becomes colour by repetition. Of a
+        view at half size, the square takes twice the size in the plane.
         """
         whole = self.array if self.array is not None else self._read_again()
-        part = whole[:, top : top + size, left : left + size].astype(np.float32)
+        reach = size * view.step
+        part = view.shrunk(whole[:, top : top + reach, left : left + reach])
         part = (part - np.float32(self.low)) / np.float32(self.high - self.low)
         if channels == 1 and len(part) == 3:
-            part = np.tensordot(_LUMA, part, axes=1)[None]
+            part = view.grey(part)
         return np.broadcast_to(part, (channels, size, size))
 
     def _read_again(self) -> Array:

@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from napari_mpi.engine.pretraining.corruption import Batch, corrupt
+from napari_mpi.engine.pretraining.corruption.corrupt import Batch, corrupt
 from napari_mpi.engine.pretraining.crops import batch_generator, batches, crop_batch
 from napari_mpi.engine.pretraining.images import TrainingImage, TrainingImages
 from napari_mpi.engine.pretraining.processes import Processes
 from napari_mpi.engine.pretraining.snapshot import Evaluation, PretrainingSnapshot
 from napari_mpi.engine.pretraining.state import PretrainingState, mean_loss
+from napari_mpi.engine.pretraining.views import Views
 from napari_mpi.engine.runtime.errors import DivergenceError, WeightsError
 from napari_mpi.engine.settings.pretraining import PretrainingConfig
 
@@ -85,6 +86,7 @@ class PretrainingRun:
             channels=state.network_config.channels,
             seed=config.seed,
             first=state.step,
+            views=Views.of(config),
             rank=self.processes.rank,
         )
         clock = Clock(state.step)
@@ -199,6 +201,7 @@ class PretrainingRun:
             size=config.crop_size,
             channels=self.state.network_config.channels,
             rng=rng,
+            views=Views.of(config),
         )
         return self._batch(crops, config.seed)
 

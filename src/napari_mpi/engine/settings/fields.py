@@ -25,6 +25,13 @@ def require_number(
         raise ConfigError(f"{name} is {value}: it must be {lowest} and below {below}")
 
 
+def require_share(name: str, value: object) -> None:
+    """Raise unless the value is a number from 0 to 1, both included."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= 1:  # type: ignore[operator]
+        raise ConfigError(f"{name} is {value!r}: it must be a number from 0 to 1")
+
+
 def require_whole(
     name: str, value: object, *, at_least: int, at_most: int | None = None
 ) -> None:

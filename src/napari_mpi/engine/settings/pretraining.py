@@ -4,47 +4,35 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from napari_mpi.engine.runtime.errors import ConfigError
+from napari_mpi.engine.settings.corruption import CorruptionConfig, words
 from napari_mpi.engine.settings.fields import (
     described,
     require_choice,
     require_number,
+    require_share,
     require_whole,
 )
 
-InputNoise = Literal["none", "gaussian", "poisson-gaussian", "mixed"]
+GreyFrom = Literal["luma", "planes"]
 LossOn = Literal["hidden", "all"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PretrainingConfig:
+class PretrainingConfig(CorruptionConfig):
     """Settings of masked pre-training (Ma et al. 2024, section 3.1 and supplement).
 
-    The defaults are the paper's for independent noise.
+    The defaults are the paper's for independent noise. What is hidden, and which noise
+    is added, is set by the fields of `CorruptionConfig`.
 
     Parameters
     ----------
-    mask_ratio_low, mask_ratio_high : float
-        The mask ratio of each crop is drawn evenly between them, 0..1.
-    unmasked_share : float
-        Share of the crops of which nothing is hidden, 0..1; only with ``loss_on``
-        'all'.
-    shared_mask : bool
-        One mask for all channels instead of one per channel.
-    input_noise : {'none', 'gaussian', 'poisson-gaussian', 'mixed'}
-        Noise that the input gets and the target does not (the idea of Masked Image
-        Training, Chen et al., CVPR 2023); 'mixed' is either, at even odds.
-    noise_level : float
-        Largest standard deviation of the noise, as a share of the range, 0..1; each
-        crop draws its own, see `corruption.corrupt`.
-    correlated_share : float
-        Share of the crops whose noise is correlated between neighbours, 0..1.
-    dimmed_share : float
-        Share of the crops that are darkened, as fluorescence images are, 0..1.
+    grey_from : {'luma', 'planes'}
+        What a network for grey images gets of a colour image: its luma, or a plane
+        drawn for each crop, see `views.Views`.
+    shrunk_share : float
+        Crops taken from the image at half its size, 0..1: what JPEG has done to the
+        training images is finer there than anything to be learnt.
     loss_on : {'hidden', 'all'}
         Pixels that the loss is taken on.
     iterations : int
@@ -74,34 +62,12 @@ class PretrainingConfig:
         If a value is outside its range, or two contradict each other.
     """
 
-    mask_ratio_low: float = described(
-        0.30, "Lowest mask ratio", "each crop draws its ratio from here", min=0.0,
-        max=0.99, step=0.05,
-    )  # fmt: skip
-    mask_ratio_high: float = described(
-        0.30, "Highest mask ratio", "to here", min=0.0, max=0.99, step=0.05
+    grey_from: GreyFrom = described(
+        "luma", "Grey from", "what a grey network gets of a colour image"
     )
-    unmasked_share: float = described(
-        0.0, "Unmasked share", "share of crops that hide nothing", min=0.0, max=0.99,
-        step=0.05,
-    )  # fmt: skip
-    shared_mask: bool = described(
-        False, "Shared mask", "hide the same pixels in every colour channel"
-    )
-    input_noise: InputNoise = described(
-        "none", "Input noise", "noise that the input gets and the target does not"
-    )
-    noise_level: float = described(
-        0.25, "Noise level", "largest noise, as a share of the range", min=0.01,
-        max=0.99, step=0.01,
-    )  # fmt: skip
-    correlated_share: float = described(
-        0.0, "Correlated share", "share of crops whose noise is correlated", min=0.0,
+    shrunk_share: float = described(
+        0.0, "Shrunk share", "share of crops at half the image's size", min=0.0,
         max=1.0, step=0.05,
-    )  # fmt: skip
-    dimmed_share: float = described(
-        0.0, "Dimmed share", "share of crops that are darkened", min=0.0, max=1.0,
-        step=0.05,
     )  # fmt: skip
     loss_on: LossOn = described("hidden", "Loss on", "pixels that the loss is taken on")
     iterations: int = described(
@@ -139,18 +105,14 @@ class PretrainingConfig:
     )
 
     def __post_init__(self) -> None:
-        for name in ("mask_ratio_low", "mask_ratio_high", "unmasked_share"):
-            require_number(_words(name), getattr(self, name), above=None, below=1)
-        for name in ("correlated_share", "dimmed_share"):
-            require_number(_words(name), getattr(self, name), above=None, below=1.001)
-        require_number("noise level", self.noise_level, above=0, below=1)
+        CorruptionConfig.__post_init__(self)  # super() does not know slots
+        require_share("shrunk share", self.shrunk_share)
+        require_choice("grey from", self.grey_from, get_args(GreyFrom))
         for name in ("learning_rate", "final_learning_rate"):
-            require_number(_words(name), getattr(self, name), above=0, below=10)
+            require_number(words(name), getattr(self, name), above=0, below=10)
         require_number("gradient clip", self.gradient_clip, above=0, below=1e9)
         for name in ("beta1", "beta2", "ema_decay"):
-            require_number(_words(name), getattr(self, name), above=None, below=1)
-        require_choice("shared mask", self.shared_mask, (True, False))
-        require_choice("input noise", self.input_noise, get_args(InputNoise))
+            require_number(words(name), getattr(self, name), above=None, below=1)
         require_choice("loss on", self.loss_on, get_args(LossOn))
         require_choice("precision", self.precision, get_args(Precision))
         require_whole("iterations", self.iterations, at_least=1)
@@ -161,11 +123,6 @@ class PretrainingConfig:
         self._require_something_to_learn()
 
     def _require_something_to_learn(self) -> None:
-        if self.mask_ratio_low > self.mask_ratio_high:
-            raise ConfigError(
-                f"the lowest mask ratio, {self.mask_ratio_low}, is above the highest,"
-                f" {self.mask_ratio_high}: exchange them"
-            )
         hides_nothing = self.mask_ratio_low == 0 or self.unmasked_share > 0
         if self.loss_on == "hidden" and hides_nothing:
             raise ConfigError(

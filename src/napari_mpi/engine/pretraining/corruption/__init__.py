@@ -1,0 +1,1 @@
+"""What pre-training does to clean crops; all is drawn per crop, on its device."""

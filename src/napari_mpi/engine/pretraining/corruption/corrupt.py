@@ -1,0 +1,58 @@
+"""From clean crops to what the network gets: step after step, as in a camera."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napari_mpi.engine.pretraining.corruption.draws import Draws
+from napari_mpi.engine.pretraining.corruption.masks import masks
+from napari_mpi.engine.pretraining.corruption.noise import noisy, striped
+from napari_mpi.engine.pretraining.corruption.scenes import dimmed, emptied
+from napari_mpi.engine.pretraining.corruption.sensor import digitised, seen_by_camera
+from napari_mpi.engine.settings.corruption import CorruptionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Crops as the network gets them, and what it should make of them.
+
+    Parameters
+    ----------
+    clean, noisy : Tensor
+        Shape (N, C, Y, X), float32.
+    masked : Tensor
+        Shape (N, C or 1, Y, X), bool; True = hidden.
+    """
+
+    clean: Tensor
+    noisy: Tensor
+    masked: Tensor
+
+
+def corrupt(crops: Tensor, config: CorruptionConfig, *, rng: torch.Generator) -> Batch:
+    """Draw everything that pre-training leaves to chance, but for the crops.
+
+    The target is what the same detector would show without noise and faults: it is
+    darkened, raised by the pedestal, cut at saturation and empty where the input is. It
+    is neither noisy nor striped nor rounded to levels, and has no faulty pixels.
+
+    Parameters
+    ----------
+    crops : Tensor
+        Shape (N, C, Y, X), float32, 0..1, on the device of ``rng``.
+    config : CorruptionConfig
+        What is drawn, and how often.
+    rng : torch.Generator
+        Source of the randomness.
+    """
+    count, channels, height, width = crops.shape
+    draws = Draws((count, channels, height, width), rng)
+    clean = dimmed(crops, config, draws)
+    seen = striped(noisy(clean, config, draws), config, draws)
+    clean, seen = seen_by_camera(clean, seen, config, draws)
+    clean, seen = digitised(clean, seen, config, draws)
+    if config.untouched_share > 0:
+        seen = torch.where(draws.chosen(config.untouched_share), clean, seen)
+    clean, seen = emptied(clean, seen, config, draws)
+    return Batch(clean, seen, masks(config, draws))
