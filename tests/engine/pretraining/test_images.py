@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_mpi.engine.pretraining.crops import crop_batch
 from napari_mpi.engine.pretraining.images import TrainingImages, read_training_images
+from napari_mpi.engine.pretraining.views import Views
 from napari_mpi.engine.runtime.errors import ImageFileError
 from napari_mpi.engine.runtime.jobs import run
 
@@ -92,6 +94,54 @@ def test_colour_becomes_grey_by_luma_and_grey_becomes_colour(tmp_path: Path):
     crop = grey.crop(0, 0, 32, 3)
     assert crop.shape == (3, 32, 32)
     assert (crop[0] == crop[2]).all()
+
+
+def crops_of(image, views, *, count=300, channels=1):
+    rng = np.random.default_rng(0)
+    return crop_batch(
+        [image], count=count, size=16, channels=channels, rng=rng, views=views
+    )
+
+
+def test_planes_of_a_colour_image_are_means_single_colours_and_differences(
+    tmp_path: Path,
+):
+    colours = np.tile(np.array([255, 51, 102], np.uint8), (32, 32, 1))
+    colours[0, 0] = 0
+    imageio.imwrite(tmp_path / "a.png", colours)
+    (image,) = read(tmp_path).images
+    levels = np.median(crops_of(image, Views(draws_planes=True)), axis=(1, 2, 3))
+    mean = np.isclose(levels, 1.6 / 3)
+    single = np.isclose(levels[:, None], [1.0, 0.2, 0.4]).any(axis=1)
+    assert 0.4 < mean.mean() < 0.6
+    assert 0.12 < single.mean() < 0.28
+    differences = levels[~mean & ~single]
+    chroma = np.hypot((1 - 0.4) / 2**0.5, (1 - 2 * 0.2 + 0.4) / 6**0.5) / 3**0.5
+    assert 0.5 - chroma - 1e-6 < differences.min() < 0.5 - 0.9 * chroma
+    assert 0.5 + 0.9 * chroma < differences.max() < 0.5 + chroma + 1e-6
+
+
+def test_noise_of_all_planes_of_a_colour_image_is_alike(tmp_path: Path):
+    tifffile.imwrite(
+        tmp_path / "a.tif", RNG.normal(size=(64, 64, 3)), photometric="rgb"
+    )
+    (image,) = read(tmp_path).images
+    crops = crops_of(image, Views(draws_planes=True), count=400)
+    spreads = crops.std(axis=(1, 2, 3)) * (image.high - image.low)
+    alike = np.abs(spreads - 1 / 3**0.5) < 0.08
+    assert 0.7 < alike.mean() < 0.9
+
+
+def test_shrunk_crops_are_means_of_four_pixels_and_small_images_stay(tmp_path: Path):
+    board = (255 * (np.indices((64, 64)).sum(axis=0) % 2)).astype(np.uint8)
+    imageio.imwrite(tmp_path / "large.png", board)
+    imageio.imwrite(tmp_path / "small.png", board[:31, :31])
+    large, small = read(tmp_path, side=16).images
+    is_grey = (crops_of(large, Views(shrunk_share=0.5)) == 0.5).all(axis=(1, 2, 3))
+    assert 0.4 < is_grey.mean() < 0.6
+    assert set(np.unique(crops_of(small, Views(shrunk_share=1.0)))) == {0, 1}
+    coloured = crops_of(large, Views(shrunk_share=1.0, draws_planes=True), channels=3)
+    assert (coloured == 0.5).all()
 
 
 def test_channels_are_images_of_their_own(tmp_path: Path):
