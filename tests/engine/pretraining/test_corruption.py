@@ -344,3 +344,18 @@ def test_crops_need_not_be_square_and_may_be_black():
 def test_settings_that_cannot_be_drawn_are_refused(settings, sentence):
     with pytest.raises(ConfigError, match=sentence):
         PretrainingConfig(**settings)
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_never_waited_for():
+    rng = torch.Generator("cuda").manual_seed(0)
+    config = dataclasses.replace(EVERYTHING, untouched_share=0.1, empty_share=0.1)
+    crops = torch.rand((32, 1, 64, 64), generator=rng, device="cuda")
+    corrupt(crops, config, rng=rng)  # the first call copies the table of shapes
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        batch = corrupt(crops, config, rng=rng)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert batch.noisy.dtype == torch.float32
+    assert torch.isfinite(batch.noisy).all()
