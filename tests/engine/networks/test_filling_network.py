@@ -5,25 +5,28 @@ import torch
 
 from napari_mpi.engine.filling.masks import random_mask
 from napari_mpi.engine.networks.filling_network import FillingNetwork
+from napari_mpi.engine.networks.residual import BLOCKS, GatedBlock, PlainBlock
 from napari_mpi.engine.networks.weights import random_weights
 from napari_mpi.engine.runtime.errors import ConfigError
 from napari_mpi.engine.settings.network import NetworkConfig
 
 
-def make_network(*, architecture="skip", channels=3, mask_channels=3, scales=2):
-    config = NetworkConfig(
-        architecture=architecture,
-        channels=channels,
-        width=8,
-        scales=scales,
-        mask_channels=mask_channels,
-    )
+def make_network(*, architecture="skip", scales=2, **changes):
+    config = NetworkConfig(architecture=architecture, width=8, scales=scales, **changes)
     network = random_weights(config, seed=1).to_network()
     if architecture == "residual":  # whose last layer starts at zero
         rng = torch.Generator().manual_seed(2)
         for parameter in network.parameters():
             parameter.data += 0.1 * torch.randn(parameter.shape, generator=rng)
     return network
+
+
+KINDS = [
+    {"architecture": "skip"},
+    {"architecture": "residual"},
+    {"architecture": "residual", "scales": 3, "widest": 16, "block": "plain"},
+    {"architecture": "residual", "scales": 3, "widest": 16, "block": "gated"},
+]
 
 
 def noisy_image(*shape):
@@ -36,9 +39,9 @@ def mask_of(shape, ratio=0.3):
 
 @pytest.mark.parametrize("train", [False, True])
 @pytest.mark.parametrize("planes", [1, 3])
-@pytest.mark.parametrize("architecture", ["skip", "residual"])
-def test_a_hidden_pixel_changes_no_prediction(architecture, planes, train):
-    network = make_network(architecture=architecture, mask_channels=planes)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hidden_pixel_changes_no_prediction(kind, planes, train):
+    network = make_network(**kind, mask_channels=planes)
     network.train(train)
     image, masked = noisy_image(1, 3, 40, 36), mask_of((1, planes, 40, 36))
     changed = torch.where(masked, image + 5, image)
@@ -134,18 +137,67 @@ def test_an_images_brightness_far_away_changes_no_prediction_here():
     image, masked = noisy_image(1, 3, 256, 32), mask_of((1, 3, 256, 32))
     brighter = image.clone()
     brighter[..., 200:, :] += 3
-    differences = {}
-    for architecture in ("residual", "skip"):
-        network = make_network(architecture=architecture).train()
+    differences = []
+    for kind in KINDS:
+        network = make_network(**kind).train()
         with torch.no_grad():
             change = network(image, masked) - network(brighter, masked)
-        differences[architecture] = float(change[..., :64, :].abs().max())
-    assert differences["residual"] == 0
-    assert differences["skip"] > 1e-3
+        differences.append(float(change[..., :64, :].abs().max()))
+    assert differences[0] > 1e-3  # the paper's
+    assert differences[1:] == [0, 0, 0]
 
 
-def test_an_untrained_residual_network_predicts_nothing_yet():
-    config = NetworkConfig(architecture="residual", width=8, scales=3)
+@pytest.mark.parametrize("block", ["plain", "gated"])
+def test_an_untrained_residual_network_predicts_nothing_yet(block):
+    config = NetworkConfig(architecture="residual", width=8, scales=3, block=block)
     network = random_weights(config, seed=1).to_network()
     filled = network(noisy_image(1, 3, 32, 32), mask_of((1, 3, 32, 32)))
     assert (filled == 0).all()
+
+
+@pytest.mark.parametrize("kind", [PlainBlock, GatedBlock])
+def test_a_block_starts_by_adding_nothing_and_can_learn(kind):
+    network = random_weights(
+        NetworkConfig(architecture="residual", width=8, block=name_of(kind))
+    ).to_network()
+    block = network.trunk.scale.before[0]
+    features = noisy_image(2, 8, 16, 16)
+    assert isinstance(block, kind)
+    assert torch.equal(block(features), features)
+    block(features).square().mean().backward()
+    assert any(weight.grad.abs().max() > 0 for weight in block.parameters())
+
+
+def name_of(kind):
+    return next(name for name, block in BLOCKS.items() if block is kind)
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+@pytest.mark.parametrize("block", ["plain", "gated"])
+def test_a_value_reaches_as_far_as_it_says_and_no_farther(block, blocks):
+    kind = {"widest": 16, "block": block, "blocks": blocks}
+    network = make_network(architecture="residual", **kind, channels=1, mask_channels=1)
+    network = network.double()  # what is carried far is faint
+    side = 3 * network.reach // network.step * network.step
+    image = noisy_image(1, 1, side, 8).double()
+    shown = torch.zeros(image.shape, dtype=torch.bool)
+    farthest = 0
+    with torch.no_grad():
+        before = network(image, shown)
+        for row in range(side // 2, side // 2 + network.step):
+            changed = image.clone()
+            changed[..., row, :] += 1
+            moved = (network(changed, shown) != before).any(-1).flatten().nonzero()
+            farthest = max(farthest, int((moved - row).abs().max()))
+    assert network.reach - network.step < farthest <= network.reach
+
+
+def test_widths_double_towards_the_coarser_scales():
+    config = NetworkConfig(architecture="residual", width=48, scales=4, widest=192)
+    assert config.widths == (48, 96, 192, 192)
+    assert NetworkConfig(width=48, scales=3).widths == (48, 48, 48)
+    scale, found = FillingNetwork(config).trunk.scale, []
+    while scale is not None:
+        found.append(scale.before[0].first.weight.shape[0])
+        scale = getattr(scale, "deeper", None)
+    assert tuple(found) == config.widths

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from napari_mpi.engine.networks import catalogue
@@ -106,6 +107,18 @@ def test_network_is_trainable_and_leaves_the_weights_alone(small_weights):
             parameter.add_(1)
     network(torch.rand(1, 3, 16, 16), torch.zeros(1, 1, 16, 16, dtype=torch.bool))
     same_state(small_weights.state, before)
+
+
+def test_headers_of_before_there_were_widths_and_gates_are_read(saved, small_weights):
+    """Files of earlier versions say neither 'widest' nor 'block'."""
+    with safe_open(saved, framework="pt") as file:
+        header = json.loads(file.metadata()["header"])
+    del header["network"]["widest"], header["network"]["block"]
+    metadata = {"format": "napari-mpi weights 1", "header": json.dumps(header)}
+    save_file(dict(small_weights.state), saved, metadata)
+    loaded = load_weights(saved)
+    assert loaded.network == SMALL
+    assert torch.equal(output_of(loaded), output_of(small_weights))
 
 
 def test_saving_leaves_no_other_file(saved, home):

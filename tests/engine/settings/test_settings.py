@@ -134,6 +134,8 @@ def test_nothing_may_be_hidden_where_nothing_is_learnt_from_it():
         ("mask_channels", 2, ["mask channels", "2", "1, 3"]),
         ("width", "64", ["width", "'64'", "whole number"]),
         ("scales", 9, ["scales", "9", "from 1 to 8"]),
+        ("widest", 32, ["widest", "32", "at least 64"]),
+        ("block", "dense", ["block", "'dense'", "plain, gated"]),
     ],
 )
 def test_impossible_network_is_told_with_the_rule(field, value, said):

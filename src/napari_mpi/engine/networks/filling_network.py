@@ -3,7 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from napari_mpi.engine.networks.residual import ResidualBlock, ResidualTrunk
+from napari_mpi.engine.networks.residual import (
+    BLOCKS,
+    GatedBlock,
+    PlainBlock,
+    ResidualTrunk,
+)
 from napari_mpi.engine.networks.skip import _SLOPE, SkipScale
 from napari_mpi.engine.runtime.errors import ConfigError
 from napari_mpi.engine.settings.network import NetworkConfig
@@ -26,13 +31,12 @@ class FillingNetwork(nn.Module):
         super().__init__()
         self.config = config
         planes = config.channels + config.mask_channels
-        width, scales = config.width, config.scales
         if config.architecture == "skip":
-            self.trunk: nn.Module = SkipScale(planes, width, scales)
-            self.head: nn.Module = nn.Conv2d(width, config.channels, 1)
+            self.trunk: nn.Module = SkipScale(planes, config.width, config.scales)
+            self.head: nn.Module = nn.Conv2d(config.width, config.channels, 1)
         else:
             self.trunk = ResidualTrunk(
-                planes, config.channels, width, scales, config.blocks
+                planes, config.channels, config.widths, config.blocks, config.block
             )
             self.head = nn.Identity()
 
@@ -124,8 +128,9 @@ def _reach_of(config: NetworkConfig) -> int:
         # Down: a stride of two, a convolution; up: one, on the next finer grid.
         ways = sum(step // 2 + step + step // 2 for step in steps)
         return ways + steps[-1] - 1
-    ways = sum(2 * 2 * config.blocks * step for step in steps)
-    ways -= 2 * config.blocks * steps[-1]  # the deepest scale goes one way only
+    radius = BLOCKS[config.block].RADIUS * config.blocks
+    ways = sum(2 * radius * step for step in steps)
+    ways -= radius * steps[-1]  # the deepest scale goes one way only
     return ways + 2 * steps[0] + steps[-1] - 1
 
 
@@ -141,10 +146,10 @@ def initialise(network: FillingNetwork, *, rng: torch.Generator) -> None:
             nn.init.kaiming_uniform_(module.weight, a=_SLOPE, generator=rng)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d):
+        elif isinstance(module, (nn.BatchNorm2d, nn.LayerNorm)):
             module.reset_parameters()  # ones and zeros, nothing random
     for module in network.modules():
-        if isinstance(module, ResidualBlock):
-            nn.init.zeros_(module.second.weight)
+        if isinstance(module, (PlainBlock, GatedBlock)):
+            module.add_nothing()
         elif isinstance(module, ResidualTrunk):
             nn.init.zeros_(module.leave.weight)  # no large first predictions

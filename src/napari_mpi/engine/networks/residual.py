@@ -5,11 +5,89 @@ a pixel to the statistics of its image, so that brightness and colour survive fr
 first pass on; and the output is linear, so that no intensity saturates.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 HALF = 2  # pixels of a block that become channels, along each axis
+
+
+class PlainBlock(nn.Module):
+    """Adds to its input what two convolutions make of it; nothing at first."""
+
+    RADIUS: ClassVar[int] = 2  # pixels that a value is carried, at the most
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def add_nothing(self) -> None:
+        """Set the last weights to the start."""
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, width, Y, X) to the same shape."""
+        added: Tensor = self.second(torch.relu(self.first(x)))
+        return x + added
+
+
+class GatedBlock(nn.Module):
+    """Adds what gates let through, first of each pixel's surroundings, then of itself.
+
+    The block of NAFNet (Chen et al. 2022, arXiv 2204.04676) without its attention,
+    which would tie a pixel to its whole image. A gate is the product of one half of
+    the channels with the other. Adds nothing at first.
+    """
+
+    RADIUS: ClassVar[int] = 1
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.level = PixelNorm(width)
+        self.expand = nn.Conv2d(width, 2 * width, 1)
+        self.look = nn.Conv2d(2 * width, 2 * width, 3, padding=1, groups=2 * width)
+        self.project = nn.Conv2d(width, width, 1)
+        self.level_again = PixelNorm(width)
+        self.widen = nn.Conv2d(width, 2 * width, 1)
+        self.narrow = nn.Conv2d(width, width, 1)
+
+    def add_nothing(self) -> None:
+        """Set the last weights to the start."""
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.narrow.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, width, Y, X) to the same shape."""
+        x = x + self.project(_gated(self.look(self.expand(self.level(x)))))
+        return x + self.narrow(_gated(self.widen(self.level_again(x))))  # type: ignore[no-any-return]
+
+
+class PixelNorm(nn.LayerNorm):
+    """Brings the features of every pixel, by themselves, to mean 0 and variance 1.
+
+    Without it the products of gates behind gates have no bounds.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, Y, X) to the same shape."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def _gated(x: Tensor) -> Tensor:
+    """Multiply one half of the channels by the other."""
+    one, other = x.chunk(2, dim=1)
+    return one * other
+
+
+BLOCKS: Mapping[str, type[PlainBlock | GatedBlock]] = {
+    "plain": PlainBlock,
+    "gated": GatedBlock,
+}
+"""The kinds of block, by their names in `NetworkConfig`."""
 
 
 class ResidualTrunk(nn.Module):
@@ -21,21 +99,21 @@ class ResidualTrunk(nn.Module):
         Channels of the input, masks included.
     channels : int
         Channels of the output.
-    width : int
-        Feature channels of every layer.
-    scales : int
-        Number of resolutions from half the image's downwards.
+    widths : sequence of int
+        Feature channels of each resolution, from half the image's downwards.
     blocks : int
         Residual blocks on either way, down and up, of each scale.
+    block : str
+        Their kind, of `BLOCKS`.
     """
 
     def __init__(
-        self, planes: int, channels: int, width: int, scales: int, blocks: int
+        self, planes: int, channels: int, widths: Sequence[int], blocks: int, block: str
     ) -> None:
         super().__init__()
-        self.enter = nn.Conv2d(HALF**2 * planes, width, 3, padding=1)
-        self.scale = ResidualScale(width, scales, blocks)
-        self.leave = nn.Conv2d(width, HALF**2 * channels, 3, padding=1)
+        self.enter = nn.Conv2d(HALF**2 * planes, widths[0], 3, padding=1)
+        self.scale = ResidualScale(widths, blocks, block)
+        self.leave = nn.Conv2d(widths[0], HALF**2 * channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, planes, Y, X) to (N, channels, Y, X), sides divisible by 2."""
@@ -52,22 +130,24 @@ class ResidualScale(nn.Module):
 
     Parameters
     ----------
-    width : int
-        Feature channels of input and output.
-    scales : int
-        Number of scales from this one downwards.
+    widths : sequence of int
+        Feature channels of each scale from this one downwards; the first are those of
+        input and output.
     blocks : int
         Residual blocks before and after the deeper scales.
+    block : str
+        Their kind, of `BLOCKS`.
     """
 
-    def __init__(self, width: int, scales: int, blocks: int) -> None:
+    def __init__(self, widths: Sequence[int], blocks: int, block: str) -> None:
         super().__init__()
-        self.before = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
-        if scales > 1:
-            self.down = nn.Conv2d(width, width, HALF, stride=HALF)
-            self.deeper = ResidualScale(width, scales - 1, blocks)
-            self.up = nn.ConvTranspose2d(width, width, HALF, stride=HALF)
-            self.after = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
+        width, deeper = widths[0], widths[1:]
+        self.before = _row(width, blocks, block)
+        if deeper:
+            self.down = nn.Conv2d(width, deeper[0], HALF, stride=HALF)
+            self.deeper = ResidualScale(deeper, blocks, block)
+            self.up = nn.ConvTranspose2d(deeper[0], width, HALF, stride=HALF)
+            self.after = _row(width, blocks, block)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, width, Y, X) to the same shape; sides divisible often enough."""
@@ -77,15 +157,5 @@ class ResidualScale(nn.Module):
         return self.after(x + self.up(self.deeper(self.down(x))))  # type: ignore[no-any-return]
 
 
-class ResidualBlock(nn.Module):
-    """Adds to its input what two convolutions make of it; nothing at first."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, width, Y, X) to the same shape."""
-        added: Tensor = self.second(torch.relu(self.first(x)))
-        return x + added
+def _row(width: int, blocks: int, block: str) -> nn.Sequential:
+    return nn.Sequential(*(BLOCKS[block](width) for _ in range(blocks)))

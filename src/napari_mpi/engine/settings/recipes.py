@@ -90,7 +90,7 @@ RECIPES = {
 
 DEFAULT_RECIPE = "paper"
 
-NETWORK_SETTINGS = ("width", "scales", "blocks")
+NETWORK_SETTINGS = ("width", "widest", "scales", "blocks", "block")
 """Fields of `NetworkConfig` that a recipe lets one change."""
 
 
@@ -102,8 +102,7 @@ def recipe(name: str, **changes: Any) -> Recipe:
     name : str
         One of `RECIPES`.
     **changes
-        Fields of `PretrainingConfig`, or ``width``, ``scales`` and ``blocks`` of the
-        network.
+        Fields of `PretrainingConfig`, or those of the network in `NETWORK_SETTINGS`.
 
     Raises
     ------
