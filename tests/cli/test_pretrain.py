@@ -188,6 +188,21 @@ def test_resume_refuses_other_settings(folder, tmp_path, capsys):
     assert "another network than recipe 'colour'" in capsys.readouterr().err
 
 
+def test_a_constant_run_is_prolonged_and_cooled_down(folder, tmp_path):
+    path, constant = tmp_path / "long.safetensors", ("--schedule", "constant")
+    assert pretrain(folder, "-o", path, *constant, "--iterations", 3, "-q") == 0
+    longer = ("--resume", "--iterations", 5)
+    assert pretrain(folder, "-o", path, *longer, "-q") == 0
+    assert load_weights(path).provenance["iterations"] == 5
+    checkpoint = path.with_suffix(".checkpoint")
+    assert read_checkpoint(checkpoint).step == 5
+    cold = tmp_path / "cold.safetensors"
+    cooling = ("--start-from", checkpoint, "--iterations", 2, "--cooldown", 2)
+    assert pretrain(folder, "-o", cold, *constant, *cooling, "--half", "-q") == 0
+    assert load_weights(cold).provenance["start"].startswith("long (")
+    assert cold.stat().st_size < path.stat().st_size
+
+
 @POSIX
 def test_two_processes_train_as_one(folder, tmp_path):
     with socket.socket() as free:

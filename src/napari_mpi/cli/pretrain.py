@@ -2,13 +2,14 @@
 
 import argparse
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_mpi.cli.console import say, say_nothing, stopping
 from napari_mpi.cli.options import add_settings
 from napari_mpi.engine.networks.catalogue import (
+    CHECKPOINT_SUFFIX,
     checkpoint_path,
     own_weights_path,
     require_new,
@@ -25,6 +26,7 @@ from napari_mpi.engine.settings.recipes import (
 )
 
 if TYPE_CHECKING:
+    from napari_mpi.engine.networks.weights import Weights
     from napari_mpi.engine.pretraining.images import TrainingImages
     from napari_mpi.engine.pretraining.snapshot import PretrainingSnapshot
     from napari_mpi.engine.pretraining.state import PretrainingState
@@ -59,11 +61,14 @@ def add_pretrain(commands: Any) -> None:
         help=f"network and settings: {', '.join(RECIPES)} (default: {DEFAULT_RECIPE})",
     )  # fmt: skip
     parser.add_argument(
-        "--resume", action="store_true", help="go on where a run of this name stopped"
-    )
+        "--resume", action="store_true",
+        help="go on where a run of this name stopped; with a constant learning rate"
+        " also beyond its end, by more --iterations",
+    )  # fmt: skip
     parser.add_argument(
         "--start-from", metavar="NAME|PATH",
-        help="weights of the same network to start from (default: random ones)",
+        help="weights of the same network to start from, or the .checkpoint of another"
+        " run (default: random ones)",
     )  # fmt: skip
     parser.add_argument(
         "--device",
@@ -73,6 +78,10 @@ def add_pretrain(commands: Any) -> None:
     parser.add_argument(
         "--checkpoint-interval", metavar="SECONDS", type=float, default=60.0,
         help="least time between two checkpoints (default: 60)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--half", action="store_true",
+        help="round the weights to 16 bits, for a file of half the size",
     )  # fmt: skip
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="print no progress and no notes"
@@ -151,11 +160,12 @@ def _train(
     except DivergenceError:
         if first and state.step:
             kept = pretrained_weights(state, images, name=weights_path.stem)
-            save_weights(kept, weights_path)
+            save_weights(kept, weights_path, half=options.half)
         raise
     if first:
-        save_weights(weights, weights_path)
-        checkpoint.unlink(missing_ok=True)
+        save_weights(weights, weights_path, half=options.half)
+        if not state.config.can_change:  # else the run may be prolonged
+            checkpoint.unlink(missing_ok=True)
         tell(f"written  {weights_path}")
 
 
@@ -166,12 +176,14 @@ def _state(
     checkpoint: Path,
 ) -> "PretrainingState":
     """Return where to begin: the checkpoint, or the start of the recipe."""
-    from napari_mpi.engine.networks.loading import load_weights
-    from napari_mpi.engine.pretraining.state import read_checkpoint, start_pretraining
+    from napari_mpi.engine.pretraining.state import (
+        read_checkpoint,
+        require_same,
+        start_pretraining,
+    )
 
     if not options.resume:
-        source = options.start_from
-        start = None if source is None else load_weights(source)
+        start = None if options.start_from is None else _start(options.start_from)
         return start_pretraining(chosen.network, chosen.pretraining, start=start)
     if options.start_from is not None:
         raise ConfigError("a run that goes on has its start: leave --start-from out")
@@ -183,15 +195,21 @@ def _state(
             "the run to go on with is of another network than recipe"
             f" {options.recipe!r}: leave --recipe out"
         )
-    for name, value in changes.items():
-        owner = state.network_config if name in NETWORK_SETTINGS else state.config
-        if value is not None and value != getattr(owner, name):
-            raise ConfigError(
-                f"the run to go on with has {name.replace('_', ' ')}"
-                f" {getattr(owner, name)}, not {value}: leave the option out, or start"
-                " anew under another name"
-            )
+    given = {name: value for name, value in changes.items() if value is not None}
+    shape = {name: given.pop(name) for name in NETWORK_SETTINGS if name in given}
+    require_same(ours, replace(ours, **shape))
+    state.take_on(replace(state.config, **given))
     return state
+
+
+def _start(source: str) -> "Weights":
+    """Return the weights to start from: by name, of a file, or of another run."""
+    from napari_mpi.engine.networks.loading import load_weights
+    from napari_mpi.engine.pretraining.state import checkpoint_weights
+
+    if Path(source).suffix == CHECKPOINT_SUFFIX:
+        return checkpoint_weights(Path(source))
+    return load_weights(source)
 
 
 def _read(folder: Path, crop_size: int, tell: Any) -> "TrainingImages":

@@ -19,7 +19,11 @@ from napari_mpi.engine.pretraining.corruption.corrupt import Batch
 from napari_mpi.engine.pretraining.images import read_training_images
 from napari_mpi.engine.pretraining.pretrain import pretrain
 from napari_mpi.engine.pretraining.run import learning_rate
-from napari_mpi.engine.pretraining.state import read_checkpoint, start_pretraining
+from napari_mpi.engine.pretraining.state import (
+    checkpoint_weights,
+    read_checkpoint,
+    start_pretraining,
+)
 from napari_mpi.engine.runtime import whole_files
 from napari_mpi.engine.runtime.errors import (
     ConfigError,
@@ -231,6 +235,60 @@ def test_the_learning_rate_rises_then_follows_a_cosine():
     assert rates[50] == pytest.approx(0.55)
     assert rates[100] == pytest.approx(0.1)
     assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_a_constant_learning_rate_falls_in_the_cool_down_alone():
+    config = dataclasses.replace(
+        CONFIG, iterations=100, warmup=10, learning_rate=1.0, final_learning_rate=0.2,
+        schedule="constant", cooldown=40,
+    )  # fmt: skip
+    rates = [learning_rate(config, step) for step in range(101)]
+    assert rates[4] == pytest.approx(0.5)
+    assert rates[10:61] == [1.0] * 51
+    assert rates[80] == pytest.approx(0.6)
+    assert rates[100] == pytest.approx(0.2)
+    endless = dataclasses.replace(config, cooldown=0)
+    assert learning_rate(endless, 100) == 1.0
+
+
+CONSTANT = dataclasses.replace(CONFIG, schedule="constant", ema_decay=0.9999)
+
+
+def test_a_constant_run_is_prolonged_to_what_one_run_gives(images, tmp_path):
+    longer = dataclasses.replace(CONSTANT, iterations=20, cooldown=6)
+    whole, weights = losses_of(images, longer)
+    path = tmp_path / "run.checkpoint"
+    first, _ = losses_of(images, CONSTANT, checkpoint=path)
+    after, prolonged = losses_of(images, longer, state=read_checkpoint(path))
+    assert first + after == whole
+    for name, value in weights.state.items():
+        assert torch.equal(value, prolonged.state[name])
+    assert prolonged.provenance["pretraining"]["iterations"] == 20
+
+
+@pytest.mark.parametrize(
+    ("config", "change"),
+    [(CONFIG, {"iterations": 20}), (CONSTANT, {"learning_rate": 1e-4})],
+)
+def test_a_run_is_prolonged_in_nothing_else(config, change):
+    state = start_pretraining(NETWORK, config)
+    with pytest.raises(ConfigError, match="the run to go on with has"):
+        state.take_on(dataclasses.replace(config, **change))
+
+
+def test_a_run_starts_from_the_averaged_weights_of_anothers_checkpoint(
+    images, tmp_path
+):
+    path = tmp_path / "long.checkpoint"
+    state = start_pretraining(NETWORK, CONSTANT)
+    stop_after(images, 5, state, checkpoint=path, checkpoint_interval=0)
+    cooling = dataclasses.replace(CONSTANT, iterations=8, cooldown=8)
+    short = start_pretraining(NETWORK, cooling, start=checkpoint_weights(path))
+    for name, value in state.averaged.state_dict().items():
+        assert torch.equal(value, short.network.state_dict()[name])
+    assert short.start.startswith("long (")
+    losses, _ = losses_of(images, cooling, state=short)
+    assert len(losses) == 8
 
 
 def test_evaluations_see_the_held_out_crops_and_change_nothing(images, monkeypatch):

@@ -53,6 +53,11 @@ def test_unknown_names_are_refused_with_those_there_are():
         ({"batch_size": 0}, "from 1 to 4096"),
         ({"learning_rate": 0.0}, "above 0"),
         ({"noise_level": 2.0}, "below 1"),
+        ({"cooldown": 5}, "a cosine falls all the way"),
+        (
+            {"schedule": "constant", "iterations": 4, "cooldown": 5},
+            "cooldown is 5: it must be from 0 to 4",
+        ),
         ({"precision": "float16"}, "choose one of auto, float32, bfloat16"),
     ],
 )

@@ -19,6 +19,9 @@ RANDOM_START = "none"
 SUFFIXES = (".safetensors", ".pth", ".pt")
 """Of the files that weights can be read from: ours, and checkpoints of the authors."""
 
+CHECKPOINT_SUFFIX = ".checkpoint"
+"""Of what a run of pre-training keeps to go on from."""
+
 DEFAULT_WEIGHTS = "auto"
 """Name of the shipped weights that fit the image, grey or colour."""
 
@@ -114,7 +117,7 @@ def fits_a_file(name: str) -> bool:
 
 def checkpoint_path(weights_path: Path) -> Path:
     """Return where a run that makes these weights keeps its checkpoint."""
-    return weights_path.with_suffix(".checkpoint")
+    return weights_path.with_suffix(CHECKPOINT_SUFFIX)
 
 
 def require_new(weights_path: Path) -> None:

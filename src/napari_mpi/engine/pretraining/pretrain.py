@@ -16,6 +16,7 @@ from napari_mpi.engine.pretraining.snapshot import PretrainingSnapshot
 from napari_mpi.engine.pretraining.state import (
     PretrainingState,
     mean_loss,
+    require_same,
     start_pretraining,
 )
 from napari_mpi.engine.runtime.devices import (
@@ -72,7 +73,8 @@ def pretrain(
         'auto', 'cpu', 'cuda', 'cuda:1', 'mps'.
     state : PretrainingState, optional
         Where to start and where to leave what was reached; see `start_pretraining` and
-        `read_checkpoint`.
+        `read_checkpoint`. Where its learning rate is constant, ``config`` may have
+        other ``iterations`` and another ``cooldown``.
     checkpoint : Path, optional
         Where to keep what is needed to go on after a crash.
     checkpoint_interval, snapshot_interval : float
@@ -101,7 +103,9 @@ def pretrain(
     processes = Processes.current()
     target = _device(device, processes)
     state = state if state is not None else start_pretraining(network, config)
-    _require_same(state, network, config, images)
+    require_same(state.network_config, network)
+    state.take_on(config)
+    _require_same_images(state, images)
     processes.require_divides(config.batch_size)
     if not state.precision:
         state.precision = resolve_precision(config.precision, target)
@@ -162,11 +166,7 @@ def pretrained_weights(
         "version": importlib.metadata.version("napari-mpi"),
         "torch": torch.__version__,
     }
-    tensors = {
-        key: value.detach().to("cpu", copy=True).contiguous()
-        for key, value in state.averaged.state_dict().items()
-    }
-    return Weights(name, state.network_config, tensors, made)
+    return Weights(name, state.network_config, state.averaged_tensors(), made)
 
 
 def _device(device: str | torch.device, processes: Processes) -> torch.device:
@@ -178,22 +178,8 @@ def _device(device: str | torch.device, processes: Processes) -> torch.device:
     return target
 
 
-def _require_same(
-    state: PretrainingState,
-    network: NetworkConfig,
-    config: PretrainingConfig,
-    images: TrainingImages,
-) -> None:
-    """Raise ConfigError if a state is of other settings or images."""
-    for kept, given in ((state.network_config, network), (state.config, config)):
-        before, now = dataclasses.asdict(kept), dataclasses.asdict(given)
-        for key, value in before.items():
-            if now[key] != value:
-                words = key.replace("_", " ")
-                raise ConfigError(
-                    f"the run to go on with has {words} {value}, not {now[key]}: give"
-                    " the same settings, or start anew"
-                )
+def _require_same_images(state: PretrainingState, images: TrainingImages) -> None:
+    """Raise ConfigError if a state is of other images."""
     if state.fingerprint and state.fingerprint != images.fingerprint:
         raise ConfigError(
             f"the images in {images.folder} are not those that the run began with:"

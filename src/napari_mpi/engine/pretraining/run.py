@@ -32,11 +32,21 @@ _EPSILON = 1e-8  # of the paper's loss
 
 
 def learning_rate(config: PretrainingConfig, step: int) -> float:
-    """Return the learning rate of a step, counted from 0: warm-up, then a cosine."""
+    """Return the learning rate of a step, counted from 0: warm-up, then the schedule.
+
+    Its end is the step after the last.
+    """
     low, high = config.final_learning_rate, config.learning_rate
-    cosine = 0.5 * (1 + math.cos(math.pi * step / config.iterations))
     rising = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
-    return rising * (low + (high - low) * cosine)
+    return rising * (low + (high - low) * _height(config, step))
+
+
+def _height(config: PretrainingConfig, step: int) -> float:
+    """Return 1 where the learning rate is the first, 0 where it is the final one."""
+    if config.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * step / config.iterations))
+    left = config.iterations - step
+    return min(1.0, left / config.cooldown) if config.cooldown else 1.0
 
 
 def crop_losses(filled: Tensor, batch: Batch, config: PretrainingConfig) -> Tensor:

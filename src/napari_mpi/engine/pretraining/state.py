@@ -5,16 +5,17 @@ import dataclasses
 import io
 import math
 import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 from napari_mpi.engine.networks.filling_network import FillingNetwork
 from napari_mpi.engine.networks.weight_files import write_weights_file
-from napari_mpi.engine.networks.weights import Weights, random_weights
+from napari_mpi.engine.networks.weights import Weights, random_weights, sha256_of
 from napari_mpi.engine.runtime.errors import ConfigError, WeightsError, first_line
 from napari_mpi.engine.settings.network import NetworkConfig
 from napari_mpi.engine.settings.pretraining import PretrainingConfig
@@ -69,6 +70,17 @@ class PretrainingState:
     start: str = "random"
     _good: bytes = field(default=b"", repr=False)
 
+    def take_on(self, config: PretrainingConfig) -> None:
+        """Go on with these settings: a constant run may be prolonged, or cooled down.
+
+        Raises
+        ------
+        ConfigError
+            If anything else differs from what the run began with.
+        """
+        require_same(self.config, config, but=self.config.can_change)
+        self.config = config
+
     @property
     def is_complete(self) -> bool:
         """Whether all steps are done."""
@@ -82,6 +94,13 @@ class PretrainingState:
             for name, value in moments.items():
                 if isinstance(value, Tensor) and value.ndim:
                     moments[name] = value.to(device)
+
+    def averaged_tensors(self) -> dict[str, Tensor]:
+        """Return copies of the averaged weights, on the CPU."""
+        return {
+            key: value.detach().to("cpu", copy=True).contiguous()
+            for key, value in self.averaged.state_dict().items()
+        }
 
     def remember(self) -> None:
         """Take what there is now for good, see `recall`."""
@@ -213,6 +232,28 @@ def read_checkpoint(path: Path) -> PretrainingState:
             f"{path} is no checkpoint of napari-mpi, or is damaged: {first_line(error)}"
         ) from error
     return state
+
+
+def checkpoint_weights(path: Path) -> Weights:
+    """Return the averaged weights of a checkpoint, for another run to start from."""
+    state = read_checkpoint(path)
+    made = {"iterations": state.step, "start": state.start}
+    tensors, digest = state.averaged_tensors(), sha256_of(path)
+    return Weights(path.stem, state.network_config, tensors, made, digest)
+
+
+Settings = TypeVar("Settings", NetworkConfig, PretrainingConfig)
+
+
+def require_same(kept: Settings, given: Settings, *, but: Sequence[str] = ()) -> None:
+    """Raise ConfigError if settings differ from those that a run began with."""
+    before, now = dataclasses.asdict(kept), dataclasses.asdict(given)
+    for key in before:
+        if key not in but and now[key] != before[key]:
+            raise ConfigError(
+                f"the run to go on with has {key.replace('_', ' ')} {before[key]}, not"
+                f" {now[key]}: give the same settings, or start anew"
+            )
 
 
 def mean_loss(losses: list[float], window: int = 100) -> float:

@@ -15,6 +15,7 @@ from napari_mpi.engine.settings.fields import (
 
 GreyFrom = Literal["luma", "planes"]
 LossOn = Literal["hidden", "all"]
+Schedule = Literal["cosine", "constant"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
@@ -42,7 +43,12 @@ class PretrainingConfig(CorruptionConfig):
     crop_size : int
         Side of a crop in pixels.
     learning_rate, final_learning_rate : float
-        Start and end of the cosine schedule of AdamW.
+        Of AdamW, at the start and at the end.
+    schedule : {'cosine', 'constant'}
+        How the learning rate gets from one to the other: along a cosine, or in a
+        straight line over the cool-down alone. A constant run can be prolonged.
+    cooldown : int
+        Last steps of a constant run, over which the learning rate falls; 0: it stays.
     warmup : int
         Steps over which the learning rate rises from 0.
     beta1, beta2 : float
@@ -83,8 +89,15 @@ class PretrainingConfig(CorruptionConfig):
         2e-3, "Learning rate", "of AdamW, at the start", min=1e-6, max=1.0, step=1e-4
     )
     final_learning_rate: float = described(
-        1e-5, "Final learning rate", "at the end of the cosine", min=1e-8, max=1.0,
-        step=1e-5,
+        1e-5, "Final learning rate", "at the end of cosine or cool-down", min=1e-8,
+        max=1.0, step=1e-5,
+    )  # fmt: skip
+    schedule: Schedule = described(
+        "cosine", "Schedule", "of the learning rate; constant: it can be prolonged"
+    )
+    cooldown: int = described(
+        0, "Cool-down", "last steps, over which a constant learning rate falls", min=0,
+        max=10_000_000,
     )  # fmt: skip
     warmup: int = described(
         0, "Warm-up", "steps over which the learning rate rises", min=0, max=100_000
@@ -114,13 +127,25 @@ class PretrainingConfig(CorruptionConfig):
         for name in ("beta1", "beta2", "ema_decay"):
             require_number(words(name), getattr(self, name), above=None, below=1)
         require_choice("loss on", self.loss_on, get_args(LossOn))
+        require_choice("schedule", self.schedule, get_args(Schedule))
         require_choice("precision", self.precision, get_args(Precision))
         require_whole("iterations", self.iterations, at_least=1)
         require_whole("batch size", self.batch_size, at_least=1, at_most=4096)
         require_whole("crop size", self.crop_size, at_least=16, at_most=1024)
+        require_whole("cooldown", self.cooldown, at_least=0, at_most=self.iterations)
         require_whole("warmup", self.warmup, at_least=0)
         require_whole("seed", self.seed, at_least=0, at_most=2**63 - 1)
         self._require_something_to_learn()
+        if self.schedule == "cosine" and self.cooldown:
+            raise ConfigError(
+                f"cooldown is {self.cooldown}, but a cosine falls all the way: set it"
+                " to 0, or the schedule to 'constant'"
+            )
+
+    @property
+    def can_change(self) -> tuple[str, ...]:
+        """Settings that a run may be given anew when it goes on."""
+        return ("iterations", "cooldown") if self.schedule == "constant" else ()
 
     def _require_something_to_learn(self) -> None:
         hides_nothing = self.mask_ratio_low == 0 or self.unmasked_share > 0
