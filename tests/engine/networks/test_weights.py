@@ -109,6 +109,40 @@ def test_network_is_trainable_and_leaves_the_weights_alone(small_weights):
     same_state(small_weights.state, before)
 
 
+def test_weights_of_half_the_size_come_back_in_full(saved, tmp_path):
+    weights, path = load_weights(saved), tmp_path / "half.safetensors"
+    save_weights(weights, path, half=True)
+    loaded = load_weights(path)
+    assert path.stat().st_size < 0.7 * saved.stat().st_size
+    assert (loaded.network, loaded.provenance) == (weights.network, weights.provenance)
+    same_state(
+        loaded.state,
+        {
+            name: value.half().float() if value.is_floating_point() else value
+            for name, value in weights.state.items()
+        },
+    )
+    save_weights(loaded, tmp_path / "again.safetensors", half=True)
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+
+
+def test_numbers_that_half_the_size_cannot_hold_are_named(small_weights, tmp_path):
+    state = dict(small_weights.state) | {"head.bias": torch.full((3,), 1e6)}
+    large = dataclasses.replace(small_weights, state=state)
+    path = tmp_path / "half.safetensors"
+    assert "'head.bias'" in refusal(save_weights, large, path, half=True)
+    assert not path.exists()
+
+
+def test_flipped_bits_of_half_numbers_are_noticed(small_weights, tmp_path):
+    path = tmp_path / "half.safetensors"
+    save_weights(small_weights, path, half=True)
+    content = bytearray(path.read_bytes())
+    content[-40] ^= 1
+    path.write_bytes(content)
+    assert "damaged" in refusal(load_weights, path)
+
+
 def test_headers_of_before_there_were_widths_and_gates_are_read(saved, small_weights):
     """Files of earlier versions say neither 'widest' nor 'block'."""
     with safe_open(saved, framework="pt") as file:

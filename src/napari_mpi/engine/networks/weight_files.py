@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -19,24 +20,49 @@ from napari_mpi.engine.settings.network import NetworkConfig
 _FORMAT = "napari-mpi weights 1"
 
 
-def save_weights(weights: Weights, path: Path) -> None:
+def save_weights(weights: Weights, path: Path, *, half: bool = False) -> None:
     """Write weights to a ``.safetensors`` file with a JSON header, whole or not at all.
+
+    Parameters
+    ----------
+    weights : Weights
+        What to write.
+    path : Path
+        Where to.
+    half : bool
+        Whether to round the numbers to float16, for a file of half the size; it is
+        read as float32 again.
 
     Raises
     ------
     WeightsError
-        If the file cannot be written.
+        If the file cannot be written, or a number is beyond float16.
     """
+    stored = _halved(weights.state) if half else weights.state
     header = {
         "network": dataclasses.asdict(weights.network),
         "provenance": dict(weights.provenance),
-        "tensors_sha256": _tensors_sha256(weights.state),
+        "tensors_sha256": _tensors_sha256(stored),
     }
     metadata = {"format": _FORMAT, "header": json.dumps(header)}
-    tensors = {name: value.contiguous() for name, value in weights.state.items()}
+    tensors = {name: value.contiguous() for name, value in stored.items()}
     # Not by `save_file`, whose files none but their owner may read.
     content = _in_one_order(save(tensors, metadata))
     write_weights_file(path, lambda target: target.write_bytes(content))
+
+
+def _halved(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Round every fraction to float16; counters stay whole."""
+    halved = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in state.items()
+    }
+    for name, value in halved.items():
+        if not torch.isfinite(value).all():
+            raise WeightsError(
+                f"entry {name!r} holds numbers beyond float16: write it in full"
+            )
+    return halved
 
 
 def _in_one_order(content: bytes) -> bytes:
@@ -81,7 +107,7 @@ def _read_ours(path: Path) -> Weights:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             names = list(file.keys())
-            state = {name: file.get_tensor(name) for name in names}
+            stored = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             f"{path} is no safetensors file, or is damaged: {first_line(error)}"
@@ -99,8 +125,12 @@ def _read_ours(path: Path) -> Weights:
         raise WeightsError(
             f"the header of {path} cannot be read: {first_line(error)}"
         ) from error
+    state = {
+        name: value.float() if value.dtype == torch.float16 else value
+        for name, value in stored.items()
+    }
     require_fit(path, network, state)
-    if _tensors_sha256(state) != digest:
+    if _tensors_sha256(stored) != digest:
         raise WeightsError(
             f"{path} is damaged: its numbers do not have the sha256 in its header; copy"
             " it again"
