@@ -1,12 +1,17 @@
-"""Which network: cost of an iteration, and PSNR after equal training and equal filling.
+"""Which network: PSNR after equal training and equal filling, and what each costs.
 
-Every candidate is trained for the same number of steps on the same crops, noise and
-masks, with the loss on all pixels. Then two grey images with Gaussian noise (sigma 25)
-are filled without adaptation and with 50 iterations. The cost of a filling iteration
-(forward, backward, Adam, float32, 256 x 256) is measured for all candidates in turns,
-and told as a share of the paper's network.
+`compare`: every candidate is trained for the same number of steps on the same crops,
+noise and masks, with the loss on all pixels. Then two grey images with Gaussian noise
+(sigma 25) are filled without adaptation and with 50 iterations. The cost of a filling
+iteration (forward, backward, Adam, float32, 256 x 256) is measured for all candidates in
+turns, and told as a share of the paper's network.
 
-Usage: python benchmarks/networks.py IMAGES [--steps 120] [--candidates NAME ...]
+`cost`: how many times what the network that ships takes, others would: a first look
+(one pass, 512 x 512), a step of adaptation (256 x 256), a step of pre-training (8 crops
+of 128 x 128), this also in bfloat16. Processor seconds, on one thread, all in turns.
+
+Usage: python benchmarks/networks.py compare IMAGES [--steps 120] [--candidates NAME ..]
+       python benchmarks/networks.py cost [--rounds 7] [--candidates NAME ..]
 """
 
 import argparse
@@ -17,6 +22,7 @@ from statistics import median
 
 import torch
 
+import network_cost
 import pretrained
 from napari_mpi.engine.filling.iterative import iterative_filling
 from napari_mpi.engine.filling.state import FillingState
@@ -47,11 +53,23 @@ ITERATIONS, MASK_RATIO, ROUNDS = 50, 0.10, 7
 
 def main() -> None:
     """Print a table in Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("images", type=Path)
-    parser.add_argument("--steps", type=int, default=120)
-    parser.add_argument("--candidates", nargs="+", default=list(CANDIDATES))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    modes = parser.add_subparsers(required=True)
+    mode = modes.add_parser("compare")
+    mode.add_argument("images", type=Path)
+    mode.add_argument("--steps", type=int, default=120)
+    mode.add_argument("--candidates", nargs="+", default=list(CANDIDATES))
+    mode.set_defaults(show=compare)
+    mode = modes.add_parser("cost")
+    mode.add_argument("--rounds", type=int, default=ROUNDS)
+    mode.add_argument("--candidates", nargs="+", default=list(network_cost.CANDIDATES))
+    mode.set_defaults(show=network_cost.show)
     options = parser.parse_args()
+    options.show(options)
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Print what each network has learnt by equal steps."""
     chosen = {name: CANDIDATES[name] for name in options.candidates}
     images = run(read_training_images(options.images, smallest_side=128))
     shares = cost_shares(chosen)
