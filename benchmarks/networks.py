@@ -3,8 +3,8 @@
 `compare`: every candidate is trained for the same number of steps on the same crops,
 noise and masks, with the loss on all pixels. Then two grey images with Gaussian noise
 (sigma 25) are filled without adaptation and with 50 iterations. The cost of a filling
-iteration (forward, backward, Adam, float32, 256 x 256) is measured for all candidates in
-turns, and told as a share of the paper's network.
+iteration (forward, backward, Adam, float32, 256 x 256) is measured for all candidates
+in turns, and told as a share of the paper's network.
 
 `cost`: how many times what the network that ships takes, others would: a first look
 (one pass, 512 x 512), a step of adaptation (256 x 256), a step of pre-training (8 crops

@@ -1,16 +1,60 @@
 """Batches of random crops, prepared in the background in an order that is fixed."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from napari_mpi.engine.pretraining.images import TrainingImage
 from napari_mpi.engine.pretraining.views import PLAIN, Views
 
-Crops = NDArray[np.float32]
+
+@dataclass(frozen=True, slots=True)
+class CropBatch:
+    """Crops as they were cut, and what the device is left to do with them.
+
+    Threads that cut share one interpreter, so they only copy.
+
+    Parameters
+    ----------
+    pixels : NDArray
+        Shape (N, C, Y, X), float32, in the units of the files; Y = X.
+    low, high : NDArray
+        Shape (N,), float32: the values that become 0 and 1.
+    turned : NDArray
+        Shape (N, 3), bool: whether a crop is mirrored along X, along Y, and has its
+        axes exchanged; so that each of the eight ways to lay a square comes up.
+    """
+
+    pixels: NDArray[np.float32] = field(repr=False)
+    low: NDArray[np.float32] = field(repr=False)
+    high: NDArray[np.float32] = field(repr=False)
+    turned: NDArray[np.bool_] = field(repr=False)
+
+    def to(self, device: torch.device | str) -> Tensor:
+        """Return the crops on a device: (N, C, Y, X), float32, 0..1, turned."""
+        crops = torch.from_numpy(self.pixels).to(device)
+        low, high = (
+            torch.from_numpy(limit).to(device).reshape(-1, 1, 1, 1)
+            for limit in (self.low, self.high)
+        )
+        crops = (crops - low) / (high - low)
+        turned = torch.from_numpy(self.turned).to(device).reshape(-1, 3, 1, 1, 1)
+        for number, turn in enumerate(_TURNS):
+            crops = torch.where(turned[:, number], turn(crops), crops)
+        return crops
+
+
+_TURNS: tuple[Callable[[Tensor], Tensor], ...] = (
+    lambda crops: crops.flip(-1),
+    lambda crops: crops.flip(-2),
+    lambda crops: crops.transpose(-1, -2),
+)
 
 
 def crop_batch(
@@ -21,25 +65,32 @@ def crop_batch(
     channels: int,
     rng: np.random.Generator,
     views: Views = PLAIN,
-) -> Crops:
-    """Cut squares out of randomly chosen images, mirrored and turned at random.
+) -> CropBatch:
+    """Cut squares out of randomly chosen images, to be mirrored and turned at random.
 
-    Returns
-    -------
-    NDArray
-        Shape (count, channels, size, size), float32, 0..1.
+    Parameters
+    ----------
+    images : sequence of TrainingImage
+        Where to cut, each as likely as the others.
+    count, size, channels : int
+        Number, side and channels of the squares.
+    rng : numpy.random.Generator
+        Source of the randomness.
+    views : Views
+        How each crop looks at its image.
     """
-    batch = np.empty((count, channels, size, size), np.float32)
-    for crop in batch:
-        image = images[int(rng.integers(len(images)))]
+    chosen = [images[n] for n in rng.integers(len(images), size=count)]
+    corners = rng.random((count, 2))
+    turned = rng.integers(2, size=(count, 3)).astype(bool)
+    pixels = np.empty((count, channels, size, size), np.float32)
+    for square, image, (down, right) in zip(pixels, chosen, corners, strict=True):
         view = views.draw(image.shape, size=size, channels=channels, rng=rng)
-        reach = size * view.step
-        top, left = (rng.integers(side - reach + 1) for side in image.shape[1:])
-        part = image.crop(int(top), int(left), size, channels, view)
-        mirrored, turns = rng.integers(2), int(rng.integers(4))
-        part = part[:, :, ::-1] if mirrored else part
-        crop[:] = np.rot90(part, turns, axes=(1, 2))
-    return batch
+        height, width = (side - size * view.step + 1 for side in image.shape[1:])
+        top, left = int(down * height), int(right * width)
+        square[:] = image.cut(top, left, size, channels, view)
+    low = np.array([image.low for image in chosen], np.float32)
+    high = np.array([image.high for image in chosen], np.float32)
+    return CropBatch(pixels, low, high, turned)
 
 
 def batch_generator(seed: int, step: int, rank: int = 0) -> np.random.Generator:
@@ -63,7 +114,7 @@ def batches(
     rank: int = 0,
     workers: int = 4,
     ahead: int = 8,
-) -> Iterator[tuple[Crops, int]]:
+) -> Iterator[tuple[CropBatch, int]]:
     """Yield the crops of step ``first``, ``first + 1``, ... and a seed for the rest.
 
     Threads prepare up to ``ahead`` batches while the network is busy. Closing the
@@ -71,11 +122,11 @@ def batches(
 
     Yields
     ------
-    tuple of NDArray and int
-        Crops as of `crop_batch`, and the seed of noise and masks of this step.
+    tuple of CropBatch and int
+        As of `crop_batch`, and the seed of noise and masks of this step.
     """
 
-    def prepare(step: int) -> tuple[Crops, int]:
+    def prepare(step: int) -> tuple[CropBatch, int]:
         rng = batch_generator(seed, step, rank)
         crops = crop_batch(
             images, count=count, size=size, channels=channels, rng=rng, views=views
@@ -83,7 +134,7 @@ def batches(
         return crops, int(rng.integers(2**62))
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="crops")
-    waiting: deque[Future[tuple[Crops, int]]] = deque()
+    waiting: deque[Future[tuple[CropBatch, int]]] = deque()
     step = first
     try:
         while True:

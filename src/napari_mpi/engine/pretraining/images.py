@@ -73,12 +73,22 @@ class TrainingImage:
         Colour becomes grey as the view says, grey becomes colour by repetition. Of a
         view at half size, the square takes twice the size in the plane.
         """
+        part = self.cut(top, left, size, channels, view).astype(np.float32)
+        return (part - np.float32(self.low)) / np.float32(self.high - self.low)
+
+    def cut(
+        self, top: int, left: int, size: int, channels: int, view: View = WHOLE_LUMA
+    ) -> Array:
+        """Return what `crop` does, in the units of the file."""
         whole = self.array if self.array is not None else self._read_again()
         reach = size * view.step
-        part = view.shrunk(whole[:, top : top + reach, left : left + reach])
-        part = (part - np.float32(self.low)) / np.float32(self.high - self.low)
-        if channels == 1 and len(part) == 3:
-            part = view.grey(part)
+        part: Array = whole[:, top : top + reach, left : left + reach]
+        if view.step > 1:
+            part = view.shrunk(part)
+        if len(part) == channels:
+            return part
+        if channels == 1:
+            return view.grey(part, self.low, self.high)
         return np.broadcast_to(part, (channels, size, size))
 
     def _read_again(self) -> Array:

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_mpi.engine.pretraining.corruption.corrupt import Batch, corrupt
-from napari_mpi.engine.pretraining.crops import batch_generator, batches, crop_batch
+from napari_mpi.engine.pretraining.crops import (
+    CropBatch,
+    batch_generator,
+    batches,
+    crop_batch,
+)
 from napari_mpi.engine.pretraining.images import TrainingImage, TrainingImages
 from napari_mpi.engine.pretraining.processes import Processes
 from napari_mpi.engine.pretraining.snapshot import Evaluation, PretrainingSnapshot
@@ -113,7 +117,7 @@ class PretrainingRun:
                     yield snapshot
                     clock.leave_out(time.monotonic() - told)  # a pause, perhaps
 
-    def _step(self, crops: NDArray[np.float32], seed: int) -> Tensor:
+    def _step(self, crops: CropBatch, seed: int) -> Tensor:
         """Take one step; returns loss and norm of the gradient."""
         state, config = self.state, self.state.config
         batch = self._batch(crops, seed)
@@ -130,11 +134,9 @@ class PretrainingRun:
         _average(state, config.ema_decay)
         return torch.stack([self.processes.mean(loss.detach()), norm.detach()])
 
-    def _batch(self, crops: NDArray[np.float32], seed: int) -> Batch:
+    def _batch(self, crops: CropBatch, seed: int) -> Batch:
         rng = torch.Generator(self.device).manual_seed(seed)
-        return corrupt(
-            torch.from_numpy(crops).to(self.device), self.state.config, rng=rng
-        )
+        return corrupt(crops.to(self.device), self.state.config, rng=rng)
 
     def _fill(self, model: nn.Module, batch: Batch) -> Tensor:
         image = batch.noisy.contiguous(memory_format=torch.channels_last)

@@ -50,10 +50,17 @@ class View:
         squares = sum((rows[..., n::step] for n in range(1, step)), rows[..., ::step])
         return squares / wide(step**2)
 
-    def grey(self, colours: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the plane of a colour image, (3, Y, X) to (1, Y, X)."""
+    def grey(
+        self, colours: NDArray[Any], low: float = 0.0, high: float = 1.0
+    ) -> NDArray[np.float32]:
+        """Return the plane of a colour image, (3, Y, X) to (1, Y, X).
+
+        Black is ``low`` and white ``high``, in both.
+        """
+        # Weights need not sum to 1, so black must be 0 where they are applied.
         weights = np.array(self.weights, np.float32)
-        return np.tensordot(weights, colours, axes=1)[None] + np.float32(self.offset)
+        plane = np.tensordot(weights, colours - np.float32(low), axes=1)[None]
+        return plane + np.float32(low + self.offset * (high - low))
 
 
 WHOLE_LUMA = View()
