@@ -139,13 +139,19 @@ def middles(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
 def kinds_of_noise() -> Iterator[tuple[str, Callable[[np.ndarray], np.ndarray]]]:
     """Yield what adds each kind of noise, always the same."""
     for kind, sigma in NOISES.items():
-        yield f"sigma {kind}", lambda clean, s=sigma: (
-            clean + np.random.default_rng(0).normal(0, s / 255, clean.shape)
-        ).astype(np.float32)
+        yield (
+            f"sigma {kind}",
+            lambda clean, s=sigma: (
+                clean + np.random.default_rng(0).normal(0, s / 255, clean.shape)
+            ).astype(np.float32),
+        )
     for kind, photons in PHOTONS.items():
-        yield kind, lambda clean, n=photons: (
-            np.random.default_rng(0).poisson(clean * n) / n
-        ).astype(np.float32)
+        yield (
+            kind,
+            lambda clean, n=photons: (
+                np.random.default_rng(0).poisson(clean * n) / n
+            ).astype(np.float32),
+        )
 
 
 if __name__ == "__main__":
