@@ -276,9 +276,7 @@ def test_a_run_is_prolonged_in_nothing_else(config, change):
         state.take_on(dataclasses.replace(config, **change))
 
 
-def test_a_run_starts_from_the_averaged_weights_of_anothers_checkpoint(
-    images, tmp_path
-):
+def test_a_run_starts_from_the_averaged_weights_of_a_checkpoint(images, tmp_path):
     path = tmp_path / "long.checkpoint"
     state = start_pretraining(NETWORK, CONSTANT)
     stop_after(images, 5, state, checkpoint=path, checkpoint_interval=0)
