@@ -2,9 +2,9 @@
 
 Of the images that networks are pre-trained on (docs/model-card.md), every twentieth, by
 the hash of its name, is held out. `split` makes two folders of links, one to train on,
-one to judge by; none of the images under eval/ is in either. Each of the held-out images
-is cut to its middle, gets noise from a seed of its own, and is denoised by one pass that
-hides nothing: no adaptation, no choice, so that a difference is the weights'.
+one to judge by; no image under eval/ is in either. Each held-out image is cut to its
+middle, gets noise from a seed, and is denoised by one pass that hides nothing: no
+adaptation, no choice, so that a difference is the weights'.
 
 Usage: python benchmarks/judge.py split IMAGES TRAIN HELD_OUT
        python benchmarks/judge.py HELD_OUT WEIGHTS [WEIGHTS ...] [--csv FILE]
@@ -87,7 +87,7 @@ class Judge:
     noisy: dict[str, dict[str, Tensor]]
 
     @classmethod
-    def of(cls, folder: Path, device: str = "cpu") -> "Judge":
+    def of(cls, folder: Path) -> "Judge":
         """Read the middle of every held-out image that is large enough."""
         groups: dict[str, list[np.ndarray]] = defaultdict(list)
         for group, plane in middles(folder):
@@ -95,12 +95,20 @@ class Judge:
         clean, noisy = {}, {}
         for group, planes in groups.items():
             stack = np.stack(planes)[:, None].astype(np.float32)
-            clean[group] = torch.from_numpy(stack).to(device)
+            clean[group] = torch.from_numpy(stack)
             noisy[group] = {
-                kind: torch.from_numpy(add(stack)).to(device)
-                for kind, add in kinds_of_noise()
+                kind: torch.from_numpy(add(stack)) for kind, add in kinds_of_noise()
             }
         return cls(clean, noisy)
+
+    def to(self, device: torch.device) -> "Judge":
+        """Return the same on another device."""
+        noisy = {
+            group: {kind: image.to(device) for kind, image in kinds.items()}
+            for group, kinds in self.noisy.items()
+        }
+        clean = {group: image.to(device) for group, image in self.clean.items()}
+        return Judge(clean, noisy)
 
     @torch.no_grad()
     def psnr(self, network: FillingNetwork) -> dict[str, float]:

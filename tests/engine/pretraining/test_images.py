@@ -98,9 +98,10 @@ def test_colour_becomes_grey_by_luma_and_grey_becomes_colour(tmp_path: Path):
 
 def crops_of(image, views, *, count=300, channels=1):
     rng = np.random.default_rng(0)
-    return crop_batch(
+    batch = crop_batch(
         [image], count=count, size=16, channels=channels, rng=rng, views=views
     )
+    return batch.to("cpu").numpy()
 
 
 def test_planes_of_a_colour_image_are_means_single_colours_and_differences(
