@@ -15,7 +15,6 @@ Usage: python benchmarks/speed.py [PART ...] [--rounds 5]
 """
 
 import argparse
-import dataclasses
 import itertools
 import json
 import shutil
@@ -392,15 +391,24 @@ def cuda(rounds: int) -> None:
         print(f"| {name} | {precision} | {mode} | {seconds:.3f} |", flush=True)
     for precision in ("float32", "bfloat16"):
         print(share_of_peak(precision, device, rounds))
-    noisy, weights = noise_of_size(2048), load_weights("grey")
-    for name in ("blind-fast", "blind-full"):
-        config = dataclasses.replace(preset(name))
-        seconds = in_turns(
-            {"": lambda: run(denoise(noisy, "YX", weights=weights, config=config,  # noqa: B023
-                                     device=device))},
-            rounds,
-        )[""]  # fmt: skip
-        print(f"2048 x 2048, {name}: {seconds:.2f} s")
+    weights = load_weights("grey")
+    stack = np.repeat(noise_of_size(SIDE)[None], 30, axis=0)
+    images = {
+        "512 x 512": (noise_of_size(SIDE), "YX"),
+        "2048 x 2048": (noise_of_size(2048), "YX"),
+        "30 planes of 512 x 512": (stack, "ZYX"),
+    }
+    for (name, (noisy, axes)), chosen in itertools.product(
+        images.items(), ("auto-fast", "auto-full")
+    ):
+
+        def whole(noisy: np.ndarray = noisy, axes: str = axes, chosen: str = chosen):  # noqa: ANN202
+            config = preset(chosen)
+            job = denoise(noisy, axes, weights=weights, config=config, device=device)
+            return run(job)
+
+        seconds = in_turns({"": whole}, rounds)[""]
+        print(f"{name}, {chosen}: {seconds:.2f} s", flush=True)
 
 
 PARTS = {
