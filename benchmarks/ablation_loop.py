@@ -105,8 +105,9 @@ def trace(
     case: Case, settings: Settings
 ) -> Iterator[tuple[int, str, NDArray[np.generic]]]:
     """Fill one image, and yield iteration, reading and image, in its own units."""
-    plane = plane_of(case)
-    noisy = plane.read(case.noisy, settings.weights.network.channels)
+    channels = settings.weights.network.channels
+    plane = plane_of(case, opponents=case.is_colour and channels == 1)
+    noisy = plane.read(case.noisy, channels)
     config = dataclasses.replace(settings.config, precision=settings.precision)
     network = settings.weights.to_network().train()
     adaptation = Adaptation(network, config, CPU)
@@ -158,8 +159,8 @@ def masks_for(noisy: Tensor, settings: Settings) -> Iterator[Tensor]:
     return itertools.islice(drawn, settings.read_at[-1])
 
 
-def plane_of(case: Case) -> Plane:
+def plane_of(case: Case, *, opponents: bool = False) -> Plane:
     """Return the only plane of a case, which knows the network's range."""
     layout = ImageAxes(case.axes, case.noisy.shape)
-    intensities = measure([layout.channels_first(case.noisy)])
+    intensities = measure([layout.channels_first(case.noisy)], opponents=opponents)
     return Plane(layout, intensities, layout.planes()[0], 0)

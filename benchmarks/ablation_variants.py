@@ -91,13 +91,13 @@ class Variant:
 def _network(network: str, group: str) -> NetworkConfig:
     if network == "paper":
         return NetworkConfig(mask_channels=1 if group == "real" else 3)
-    return RECIPES["colour" if group == "colour" else "grey"].network
+    return RECIPES["grey"].network
 
 
 @cache
 def _loaded(network: str, group: str) -> Weights:
     if network == "ours":
-        return load_weights("auto", colour=group == "colour")
+        return load_weights("auto")
     file = "80_95_singlechannel" if group == "real" else "30_multchannel"
     return load_weights(pretrained.CHECKPOINTS / f"imgnet_{file}_skip.pth")
 
@@ -143,7 +143,6 @@ def variants() -> list[Variant]:
         Variant("sharing", paper, "grey, one mask", ("grey",), BRIEF, one_mask),
         Variant("sharing", paper, "grey, a mask each", ("grey",), BRIEF, open_mask),
         Variant("sharing", paper, "colour, one mask", colour, SHORT, one_mask),
-        Variant("sharing", ours, "colour, one mask", colour, SHORT, one_mask),
         *_ratios(ours, ("grey", "real"), (25, 50)),
         Variant(BASE, paper, BASE, ("real",), SHORT),
         Variant("loss", paper, "all", ("real",), SHORT, loss_on="all"),

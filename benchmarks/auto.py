@@ -152,7 +152,7 @@ def _same_as(state: DenoisingState, case: Case) -> str | None:
     """Return the preset whose settings the noise has chosen, if it is one."""
     (choice,) = state.choices.values()
     as_the_image_asks = {
-        "shared_mask": not case.is_colour,
+        "shared_mask": True,  # of weights with one channel
         "precision": choice.config.precision,
     }
     for name in BLIND:
@@ -163,7 +163,7 @@ def _same_as(state: DenoisingState, case: Case) -> str | None:
 
 def measured(case: Case, name: str, state: DenoisingState) -> dict[str, object]:
     """Return the row of a preset."""
-    weights = load_weights("auto", colour=case.is_colour)
+    weights = load_weights("auto")
     begun = time.perf_counter()
     job = denoise(
         case.noisy,

@@ -30,6 +30,7 @@ from torch import Tensor
 import photometry_scenes
 import pretrained
 from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.planes import as_tensor
 from napari_mpi.engine.denoising.task import effective_config
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.filling.iterative import CORRELATED, iterative_filling
@@ -210,7 +211,7 @@ def first_look(case: Case) -> tuple[dict[str, float], tuple[bool, bool]]:
 
 
 def models_after(case: Case, *, adapts: bool) -> list[NoiseModel]:
-    """Return what merging judges by, for every colour."""
+    """Return what merging judges by, for every opponent of the colours."""
     noisy, state, config = prepared(case, learning_rate=None if adapts else 0.0)
     run(iterative_filling(noisy, state.network, config, state=state))
     models = learn_noise(noisy, state.adaptation.predict, config, images=len(noisy))
@@ -223,8 +224,9 @@ def prepared(
     """Return the image as the network gets it, and where 12 iterations start."""
     layout = ImageAxes(case.axes, case.noisy.shape)
     planes = layout.channels_first(case.noisy)
-    weights = load_weights("auto", colour=case.is_colour)
-    noisy = torch.from_numpy(measure([planes]).to_network(planes).astype("f4"))[None]
+    weights = load_weights("auto")
+    intensities = measure([planes], opponents=case.is_colour)
+    noisy = as_tensor(intensities.to_network(planes), weights.network.channels)
     config = preset("blind-fast", guard=False, merge=False, **changes)
     config = effective_config(config, layout, weights, CPU)
     return noisy, FillingState(noisy, weights.to_network(CPU), config), config
@@ -232,7 +234,7 @@ def prepared(
 
 def psnr(case: Case) -> float:
     """Return what a user gets who chooses nothing."""
-    weights = load_weights("auto", colour=case.is_colour)
+    weights = load_weights("auto")
     config = preset("blind-auto")
     noisy = case.noisy.astype(np.float32)
     job = denoise(noisy, case.axes, weights=weights, config=config, device="cpu")

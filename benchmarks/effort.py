@@ -72,7 +72,7 @@ def cases(side: int) -> Iterator[pretrained.Case]:
 
 def measured(case: pretrained.Case) -> dict[str, object]:
     """Return one line: PSNR by iterations, and what auto makes of it."""
-    weights = load_weights("auto", colour=case.is_colour)
+    weights = load_weights("auto")
     row: dict[str, object] = {"group": case.group, "image": case.name}
 
     def reached(name: str, state: DenoisingState, **changes: int) -> object:

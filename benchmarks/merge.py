@@ -28,6 +28,7 @@ from torch import Tensor
 
 import effort
 import pretrained
+from napari_mpi.engine.denoising.planes import as_tensor
 from napari_mpi.engine.denoising.task import effective_config
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.filling.adaptation import Adaptation
@@ -96,13 +97,13 @@ def rows(case: pretrained.Case) -> Iterator[dict[str, object]]:
     """Yield one line for each way to make the result."""
     layout = ImageAxes(case.axes, case.noisy.shape)
     planes = layout.channels_first(case.noisy)
-    intensities = measure([planes])
-    weights = load_weights("auto", colour=case.is_colour)
-    noisy = torch.from_numpy(intensities.to_network(planes))[None]
+    intensities = measure([planes], opponents=case.is_colour)
+    weights = load_weights("auto")
+    noisy = as_tensor(intensities.to_network(planes), weights.network.channels)
     config = effective_config(preset("blind-full"), layout, weights, CPU)
     images, merges = made(noisy, weights.to_network(CPU), config)
     for name, image in images.items():
-        values = intensities.from_network(image[0].numpy(), np.dtype("f4"))
+        values = intensities.from_network(image[:, 0].numpy(), np.dtype("f4"))
         line = pretrained.row(case, "", 0, layout.from_channels_first(values), 0.0)
         line |= {"method": name, "merges": merges}
         yield {field: line[field] for field in FIELDS}

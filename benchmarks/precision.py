@@ -65,7 +65,7 @@ def psnr(case: pretrained.Case, *, exact: bool) -> float:
         finally:
             self._bfloat16 = kept
 
-    weights = load_weights("auto", colour=case.is_colour)
+    weights = load_weights("auto")
     with mock.patch.object(Adaptation, "predict", predict):
         job = denoise(
             case.noisy,

@@ -190,10 +190,10 @@ def start_of(case: Case, start: str, iterations: int) -> tuple[Weights, FillingC
     """Return weights and settings of a start, for the kind of noise that a case has."""
     synthetic = case.group.startswith(("cset9", "kodak24"))
     if start == "shipped":
-        weights = load_weights("auto", colour=case.is_colour)
+        weights = load_weights("auto")
         return weights, preset("blind-full", iterations=iterations, **ENSEMBLE)
     if start == "random":
-        network = RECIPES["colour" if case.is_colour else "grey"].network
+        network = RECIPES["grey"].network
         # The paper's rate of 2e-3 is for a network with batch normalisation.
         config = preset("independent-fast", iterations=iterations, learning_rate=1e-3)
         return random_weights(network, seed=SEED), config

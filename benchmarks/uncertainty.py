@@ -119,7 +119,7 @@ def settings(case: pretrained.Case, start: str) -> tuple[Weights, FillingConfig]
     """Return weights and settings of a start."""
     if start == "authors":
         return pretrained.start_of(case, start, 200)
-    return load_weights("auto", colour=case.is_colour), preset("blind-fast")
+    return load_weights("auto"), preset("blind-fast")
 
 
 def rows(case: pretrained.Case, start: str) -> Iterator[dict[str, object]]:

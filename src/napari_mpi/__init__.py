@@ -85,8 +85,7 @@ def denoise(
     chosen = presets.preset(preset or catalogue.suggested_preset(weights), **settings)
     array = image if hasattr(image, "shape") else np.asanyarray(image)
     letters = axes_.guess_axes(array.shape) if axes is None else axes.upper()
-    colour = axes_.ImageAxes(letters, array.shape).is_colour
-    loaded = loading.load_weights(weights, seed=chosen.seed, colour=colour)
+    loaded = loading.load_weights(weights, seed=chosen.seed)
     return jobs.run(
         denoising.denoise(
             array, letters, weights=loaded, config=chosen, device=device, state=state

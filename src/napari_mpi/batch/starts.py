@@ -83,7 +83,7 @@ class Starts:
                 " by itself"
             )
         self._load = functools.cache(load_weights)
-        self._load(request.method.weights, seed=config.seed, colour=False)
+        self._load(request.method.weights, seed=config.seed)
 
     @property
     def method(self) -> Method:
@@ -94,8 +94,9 @@ class Starts:
         config = dataclasses.replace(method.config, learning_rate=0.0, iterations=1)
         return dataclasses.replace(method, config=config)
 
-    def unadapted(self, kind: Kind) -> Weights:
-        """Return the weights that were asked for.
+    @property
+    def unadapted(self) -> Weights:
+        """The weights that were asked for.
 
         Raises
         ------
@@ -103,7 +104,7 @@ class Starts:
             If they cannot be loaded.
         """
         method = self._request.method
-        return self._load(method.weights, seed=method.config.seed, colour=kind.colour)
+        return self._load(method.weights, seed=method.config.seed)
 
     def weights(self, kind: Kind) -> Weights:
         """Return what files of a kind start from.
@@ -114,8 +115,8 @@ class Starts:
             If they cannot be loaded.
         """
         if not self._request.adapt_once:
-            return self.unadapted(kind)
-        name = f"{self.unadapted(kind).name}, adapted to a folder"
+            return self.unadapted
+        name = f"{self.unadapted.name}, adapted to a folder"
         adapted = self._load(str(self.adapted_path(kind)))
         return dataclasses.replace(adapted, name=name)
 
@@ -125,7 +126,7 @@ class Starts:
             "kind": dataclasses.asdict(kind),
             "settings": dataclasses.asdict(self._request.method.config),
             "axes": self._request.method.axes,
-            "weights": self._identity(self.unadapted(kind)),
+            "weights": self._identity(self.unadapted),
         }
         digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode())
         folder = Records(self._request.folders.output).folder / "adapted"

@@ -6,6 +6,7 @@ from typing import Any
 
 from napari_mpi.engine.networks.catalogue import (
     DEFAULT_WEIGHTS,
+    OURS,
     PUBLISHED,
     RANDOM_START,
     SHIPPED,
@@ -17,7 +18,7 @@ from napari_mpi.engine.runtime.folders import data_folder
 def _list_weights(options: argparse.Namespace) -> None:
     for name in weights_names():
         if name == DEFAULT_WEIGHTS:
-            note = "grey or colour, whichever fits the image"
+            note = f"the default: {OURS}"
         elif name in SHIPPED:
             note = SHIPPED[name]
         elif name == RANDOM_START:

@@ -23,7 +23,7 @@ from napari_mpi.batch.work.tally import Tally
 from napari_mpi.engine.denoising.file import opened_image
 from napari_mpi.engine.denoising.planes import as_tensor
 from napari_mpi.engine.denoising.sampling import WINDOWS, take_sample
-from napari_mpi.engine.denoising.task import effective_config
+from napari_mpi.engine.denoising.task import effective_config, sees_opponents
 from napari_mpi.engine.filling.iterative import adapting
 from napari_mpi.engine.filling.progress import SNAPSHOT_INTERVAL, Reporter
 from napari_mpi.engine.filling.state import FillingState
@@ -142,7 +142,7 @@ def _adapted(
     kind: Kind, items: list[Item], tally: Tally, request: BatchRequest, starts: Starts
 ) -> Told[Weights]:
     """Adapt to windows of files of a kind; return the adapted weights."""
-    method, start = request.method, starts.unadapted(kind)
+    method, start = request.method, starts.unadapted
     device = resolve_device(method.device)
     files, windows = yield from _windows(kind, items, tally, request, start)
     noisy = torch.cat([as_tensor(w, start.network.channels) for w in windows])
@@ -198,6 +198,7 @@ def _windows(
                     side=request.method.config.crop or _SIDE,
                     seed=request.method.config.seed,
                     thorough=start.network.architecture == "skip",
+                    opponents=sees_opponents(start, layout),
                 )
                 sample = yield from _beating(job, tally, stage)
                 if not sample.intensities.is_flat:

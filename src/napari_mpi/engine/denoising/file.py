@@ -127,9 +127,7 @@ def open_file(
     if start is not None:
         weights = start(image)
     else:
-        weights = load_weights(
-            method.weights, seed=method.config.seed, colour=layout.is_colour
-        )
+        weights = load_weights(method.weights, seed=method.config.seed)
     config = task.effective_config(method.config, layout, weights, device)
     return Opened(image, layout, weights, config, device)
 

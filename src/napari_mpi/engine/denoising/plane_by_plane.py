@@ -96,7 +96,8 @@ def _fill_alone(work: Work, plane: Plane) -> Iterator[DenoisingSnapshot]:
     state = work.state
     noisy = plane.read(work.image, work.channels).to(work.device)
     if work.config.hot_pixels:
-        noisy = without_hot_pixels(noisy, work.weights.to_network(work.device))
+        network = work.weights.to_network(work.device)
+        noisy = without_hot_pixels(noisy, network, images=len(noisy))
     if state.filling is None or state.plane != plane.number:
         network = work.weights.to_network(work.device)
         state.filling = FillingState(
@@ -205,7 +206,11 @@ def _config_of(
     known = work.state.choices.get(item)
     if known is None:
         windows = windows_to_judge(work.image, work.layout, planes, sample.intensities)
-        found = look_at_noise(windows.to(work.device), sample.intensities.slope)
+        found = look_at_noise(
+            windows.to(work.device),
+            sample.intensities.noise_slope,
+            opponents=work.opponents,
+        )
     else:
         found = known.found
     choice = choose(work.config, found, work.weights.network)
@@ -220,7 +225,7 @@ def _config_of(
 def _sample_item(
     work: Work, item: list[Index], number: int
 ) -> Generator[DenoisingSnapshot, None, Sample]:
-    """Take a sample of an item; of all its planes if the first ones are constant."""
+    """Take a sample of an item; of all its planes if the first ones may mislead."""
     index = work.layout.planes()[number]
     for thorough in (_is_bounded(work), True):
         job = take_sample(
@@ -230,9 +235,10 @@ def _sample_item(
             side=work.sample_side if work.shares else 0,
             seed=work.config.seed,
             thorough=thorough,
+            opponents=work.opponents,
         )
         sample = yield from _beating(work, job, number, index)
-        if not (sample.intensities.is_flat and sample.intensities.is_sampled):
+        if not sample.intensities.is_doubtful:
             break
     return sample
 

@@ -91,6 +91,8 @@ class Plane:
             Type of those that are returned, the root of the mean square over colours.
         """
         squares = np.square(spread.reshape(-1, *spread.shape[2:]), dtype=np.float64)
+        if self.intensities.colours is not None:
+            squares = self.intensities.colours.variances(squares)
         deviation = np.sqrt(squares.mean(axis=0, keepdims=True))
         units = (deviation * self.intensities.slope).astype(dtype)
         return self.layout.without_colours.from_channels_first(units)
@@ -99,7 +101,7 @@ class Plane:
 def as_tensor(colours: NDArray[np.float32], channels: int) -> torch.Tensor:
     """Arrange (C, Y, X) in network units for a network of so many channels.
 
-    One channel takes the colours as images of their own, (C, 1, Y, X); three take a
+    One channel takes the opponents of colours as images, (C, 1, Y, X); three take a
     grey plane three times, (1, 3, Y, X).
     """
     plane = torch.from_numpy(np.ascontiguousarray(colours))

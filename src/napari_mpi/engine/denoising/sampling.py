@@ -10,7 +10,12 @@ from torch import Tensor
 
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.images.axes import ImageAxes, Index
-from napari_mpi.engine.images.intensity import IntensityMap, measure, require_usable
+from napari_mpi.engine.images.intensity import (
+    IntensityMap,
+    measure,
+    require_usable,
+    together,
+)
 from napari_mpi.engine.images.tiles import Window, middle, tiles
 
 Array = NDArray[np.generic]
@@ -48,6 +53,7 @@ def take_sample(
     side: int,
     seed: int,
     thorough: bool = False,
+    opponents: bool = False,
 ) -> Generator[float, None, Sample]:
     """Measure the intensities of an item, and cut windows out of it at random.
 
@@ -68,6 +74,8 @@ def take_sample(
         Source of the randomness.
     thorough : bool
         Whether to read all planes, however many there are.
+    opponents : bool
+        Whether the network is to see the colours by their opponents.
 
     Yields
     ------
@@ -84,18 +92,17 @@ def take_sample(
     blocks = [tile.core for tile in tiles(layout.plane_shape, _BLOCK)]
     places = _window_places(count, blocks, side, seed)
     windows: dict[int, Array] = {}
-    ranges = []
+    parts = []
     for number in range(count * len(blocks)):
         plane, block = planes[number // len(blocks)], blocks[number % len(blocks)]
         raw = np.asarray(image[layout.part(plane, block)])
         require_usable(raw)
         values = layout.channels_first(raw)
-        ranges.append(measure([values]))
+        parts.append(measure([values], opponents=opponents))
         for order, place in places.get(number, []):
             windows[order] = values[(..., *place)].copy()
         yield (number + 1) / (count * len(blocks))
-    low, high = min(r.low for r in ranges), max(r.high for r in ranges)
-    intensities = IntensityMap(low, high, is_sampled=count < len(item))
+    intensities = together(parts, is_sampled=count < len(item))
     return Sample(intensities, [windows[order] for order in sorted(windows)])
 
 

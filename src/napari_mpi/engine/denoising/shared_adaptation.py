@@ -96,7 +96,7 @@ class SharedAdaptation:
             as_tensor(sample.intensities.to_network(window), self.channels)
             for window in sample.windows
         ]
-        self._images = windows[0].shape[0]  # of one plane: its colours, one by one
+        self._images = windows[0].shape[0]  # of one plane: the opponents of its colours
         self._noisy = torch.cat(windows).to(device)
         self._device = device
         self._side = largest or LARGEST
@@ -105,7 +105,9 @@ class SharedAdaptation:
         network = weights.to_network(device)
         self.state = FillingState(self._noisy, network, config, pooled=True)
         if config.hot_pixels:
-            self._noisy = without_hot_pixels(self._noisy, self.predict)
+            self._noisy = without_hot_pixels(
+                self._noisy, self.predict, images=self._images
+            )
 
     def to(self, device: torch.device) -> None:
         """Move to a device."""
@@ -200,7 +202,7 @@ class SharedAdaptation:
         noisy = plane.read(image, self.channels, tile.outer).to(self._device)
         predict = self.state.adaptation.predict
         if config.hot_pixels:
-            noisy = without_hot_pixels(noisy, predict)
+            noisy = without_hot_pixels(noisy, predict, images=self._images)
         passes = finish(
             noisy,
             predict,

@@ -55,6 +55,11 @@ class Work:
         return self.weights.network.channels
 
     @property
+    def opponents(self) -> bool:
+        """Whether the network sees colours by their opponents."""
+        return sees_opponents(self.weights, self.layout)
+
+    @property
     def shares(self) -> bool:
         """Whether planes share an adaptation: those of a channel, if it has several."""
         return self.config.share and self.layout.plane_count > self.layout.channel_count
@@ -75,6 +80,11 @@ class Work:
     def sample_side(self) -> int:
         """Rows and columns of the windows that are sampled."""
         return self.config.crop or _SAMPLE_SIDE
+
+
+def sees_opponents(weights: Weights, layout: ImageAxes) -> bool:
+    """Whether a network for grey is to denoise colours: it sees their opponents."""
+    return weights.network.channels == 1 and layout.is_colour
 
 
 def effective_config(

@@ -122,7 +122,8 @@ def learn_noise(
     config : FillingConfig
         Number of passes and seed are read from it.
     images : int
-        How many images one plane is: its colours, where they are filled one by one.
+        How many images one plane is: the opponents of its colours, where the network
+        sees those.
 
     Returns
     -------
@@ -151,14 +152,22 @@ def _masks(noisy: Tensor, config: FillingConfig, at: tuple[int, int]) -> list[Te
 def _models(
     noisy: Tensor, unmasked: Tensor, filled: Tensor, images: int
 ) -> NoiseModels:
-    """Estimate the noise by image and channel, over all windows of the same image."""
+    """Estimate the noise by image and channel, over all windows of the same image.
+
+    Of several images of one plane the first is its intensity, on which the noise of all
+    depends: the others are differences of colours.
+    """
     found = [
         image.reshape(-1, images, *image.shape[1:])
         for image in (noisy, unmasked, filled)
     ]
+    first = found[-1][:, 0]
     return tuple(
         tuple(
-            estimate_noise(*(image[:, number, channel, None] for image in found))
+            estimate_noise(
+                *(image[:, number, channel, None] for image in found),
+                by=first[:, channel, None],
+            )
             for channel in range(noisy.shape[1])
         )
         for number in range(images)
@@ -177,7 +186,7 @@ def _variance(models: NoiseModels, unmasked: Tensor) -> Tensor:
     variance = torch.empty_like(unmasked)
     for image, channels in enumerate(models):
         for channel, model in enumerate(channels):
-            variance[image, channel] = model.variance(unmasked[image, channel])
+            variance[image, channel] = model.variance(unmasked[0, channel])
     return variance
 
 

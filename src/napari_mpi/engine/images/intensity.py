@@ -1,5 +1,7 @@
 """Intensities: from an image's own units to the network's range, and exactly back."""
 
+import functools
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_mpi.engine.images.colours import Colours, colours_of
 from napari_mpi.engine.runtime.errors import ImageError
 
 Array = NDArray[np.generic]
@@ -35,21 +38,36 @@ class IntensityMap:
     is_sampled : bool
         Whether only a part of the item was measured, so that what is brighter or darker
         may be structure: then only what is hot where it lies ends at the range's end.
+    colours : Colours, optional
+        The item's colours, where the network is to see their opponents.
     """
 
     low: float
     high: float
     is_sampled: bool = False
+    colours: Colours | None = None
 
     @property
     def is_flat(self) -> bool:
         """Whether the item is constant: there is nothing to denoise."""
-        return not self.high > self.low
+        varies = self.colours is None or bool(self.colours.distinct)
+        return not (self.high > self.low and varies)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether more than a sample must be read to leave out what seems constant."""
+        reduced = self.colours is not None and self.colours.is_reduced
+        return self.is_sampled and (self.is_flat or reduced)
 
     @property
     def slope(self) -> float:
         """What a step of 1 in the network's range is in the item's intensities."""
         return (self.high - self.low) / (1 - 2 * NETWORK_MARGIN)
+
+    @property
+    def noise_slope(self) -> float:
+        """What noise of 1 in the network's range is in the item's intensities."""
+        return self.slope * (1.0 if self.colours is None else self.colours.gain)
 
     def to_network(self, image: Array) -> NDArray[np.float32]:
         """Map intensities to the network's range, as float32.
@@ -58,25 +76,35 @@ class IntensityMap:
         ----------
         image : NDArray
             Shape (C, Y, X).
+
+        Returns
+        -------
+        NDArray
+            Shape (K, Y, X): the C channels, or the opponents of their colours.
         """
         scale = (1 - 2 * NETWORK_MARGIN) / (self.high - self.low)
         values = image.astype(exact_float(image.dtype)) - self.low
-        inside: NDArray[np.float32] = (NETWORK_MARGIN + values * scale).astype("f4")
+        inside: NDArray[np.floating] = NETWORK_MARGIN + values * scale
         darkest, brightest = 0.0, 1.0
         if self.is_sampled:
             here = measure([image])
             darkest = min(darkest, (here.low - self.low) * scale)
             brightest = max(brightest, (here.high - self.low) * scale)
-        return inside.clip(darkest, brightest)
+        inside = inside.clip(darkest, brightest)
+        if self.colours is not None:
+            inside = self.colours.to_opponents(inside)
+        return inside.astype("f4")
 
     def from_network(self, image: Array, dtype: np.dtype[np.generic]) -> Array:
         """Map back; integers are rounded, and clipped to what their type can hold."""
-        from_margin = image.astype(exact_float(dtype)) - NETWORK_MARGIN
-        values = self.low + from_margin * self.slope
-        return _as_dtype(values, dtype)
+        exact = image.astype(exact_float(dtype))
+        if self.colours is not None:
+            exact = self.colours.from_opponents(exact)
+        values = _as_dtype(self.low + (exact - NETWORK_MARGIN) * self.slope, dtype)
+        return values if self.colours is None else self.colours.with_constants(values)
 
 
-def measure(planes: Iterable[Array]) -> IntensityMap:
+def measure(planes: Iterable[Array], *, opponents: bool = False) -> IntensityMap:
     """Find the range of intensities over all planes of an item.
 
     A few hot or dead pixels that dwarf all others don't count: where such a pixel
@@ -88,9 +116,39 @@ def measure(planes: Iterable[Array]) -> IntensityMap:
     ----------
     planes : iterable of NDArray
         Each of shape (C, Y, X), finite.
+    opponents : bool
+        Whether the network is to see the channels, which are colours, by their
+        opponents.
     """
-    ranges = [_range_without_hot_pixels(plane) for plane in planes]
-    return IntensityMap(min(low for low, _ in ranges), max(high for _, high in ranges))
+    return together(
+        IntensityMap(
+            *_range_without_hot_pixels(plane),
+            colours=colours_of(plane) if opponents else None,
+        )
+        for plane in planes
+    )
+
+
+def together(
+    parts: Iterable[IntensityMap], *, is_sampled: bool = False
+) -> IntensityMap:
+    """Return the map of an item whose parts were measured.
+
+    Parameters
+    ----------
+    parts : iterable of IntensityMap
+        At least one.
+    is_sampled : bool
+        Whether there are parts that were not.
+    """
+    every = list(parts)
+    colours = [part.colours for part in every if part.colours is not None]
+    return IntensityMap(
+        min(part.low for part in every),
+        max(part.high for part in every),
+        is_sampled,
+        functools.reduce(operator.and_, colours) if colours else None,
+    )
 
 
 def require_intensities(dtype: np.dtype[Any]) -> None:

@@ -23,12 +23,12 @@ CHECKPOINT_SUFFIX = ".checkpoint"
 """Of what a run of pre-training keeps to go on from."""
 
 DEFAULT_WEIGHTS = "auto"
-"""Name of the shipped weights that fit the image, grey or colour."""
+"""Name of the weights that are taken where none are named: ours."""
 
-SHIPPED = {
-    "grey": "ours, for grey images; ships with napari-mpi",
-    "colour": "ours, for colour images; ships with napari-mpi",
-}
+OURS = "grey"
+"""Name of the weights that 'auto' stands for."""
+
+SHIPPED = {OURS: "ours, for grey and colour images; ships with napari-mpi"}
 """The weights that ship, with a line on each."""
 
 
@@ -133,13 +133,6 @@ def require_new(weights_path: Path) -> None:
 def shipped_path(name: str) -> Path:
     """Return the file of weights that ship."""
     return Path(__file__).with_name("shipped") / f"{name}.safetensors"
-
-
-def fitting_name(name: str, *, colour: bool) -> str:
-    """Return which weights 'auto' stands for; other names are returned as they are."""
-    if name != DEFAULT_WEIGHTS:
-        return name
-    return "colour" if colour else "grey"
 
 
 def weights_names() -> list[str]:

@@ -5,13 +5,14 @@ import os
 from pathlib import Path
 
 from napari_mpi.engine.networks.catalogue import (
+    DEFAULT_WEIGHTS,
+    OURS,
     PUBLISHED,
     RANDOM_START,
     SHIPPED,
     SUFFIXES,
     PublishedWeights,
     fits_a_file,
-    fitting_name,
     shipped_path,
     weights_names,
 )
@@ -25,20 +26,18 @@ from napari_mpi.engine.runtime.errors import WeightsError, first_line
 from napari_mpi.engine.runtime.folders import data_folder
 
 
-def load_weights(source: str | Path, *, seed: int = 0, colour: bool = False) -> Weights:
+def load_weights(source: str | Path, *, seed: int = 0) -> Weights:
     """Load weights by name or from a file.
 
     Parameters
     ----------
     source : str or Path
-        'auto' for the shipped weights that fit, 'grey' or 'colour' for one of them,
-        'none' for a random start, a published name (fetched when it is not in the
-        cache yet), a name in the user's data folder, or the path of a
-        ``.safetensors`` file of ours or of a checkpoint of the paper's authors.
+        'auto' or 'grey' for the shipped weights, 'none' for a random start, a
+        published name (fetched when it is not in the cache yet), a name in the user's
+        data folder, or the path of a ``.safetensors`` file of ours or of a checkpoint
+        of the paper's authors.
     seed : int
         Seed of the random start.
-    colour : bool
-        Whether the image is in colour, for 'auto'.
 
     Raises
     ------
@@ -47,7 +46,7 @@ def load_weights(source: str | Path, *, seed: int = 0, colour: bool = False) -> 
         are checked against the network before anything is built from them, and
         never run as code.
     """
-    name = fitting_name(str(source), colour=colour)
+    name = OURS if source == DEFAULT_WEIGHTS else str(source)
     if name == RANDOM_START:
         return random_weights(seed=seed)
     if name in SHIPPED:

@@ -54,21 +54,27 @@ def hot_pixels(plane: NDArray[np.floating]) -> NDArray[np.bool_]:
     return found
 
 
-def without_hot_pixels(noisy: Tensor, predict: Predict) -> Tensor:
+def without_hot_pixels(noisy: Tensor, predict: Predict, *, images: int = 1) -> Tensor:
     """Fill hot and dead pixels from their neighbours, as hidden pixels are.
 
     Parameters
     ----------
     noisy : Tensor
-        Shape (N, C, Y, X), float32.
+        Shape (planes * images, C, Y, X), float32.
     predict : callable
         Maps image and mask to a prediction.
+    images : int
+        How many images one plane is, the opponents of its colours: a pixel that is hot
+        in one colour is so in all of them.
     """
     planes = noisy.flatten(0, 1).cpu().numpy()
     found = torch.from_numpy(np.stack([hot_pixels(plane) for plane in planes]))
     hot = found.reshape(noisy.shape).to(noisy.device)
     if not hot.any():
         return noisy
+    if images > 1:
+        of_plane = hot.reshape(-1, images, *hot.shape[1:]).any(dim=1)
+        hot = of_plane.repeat_interleave(images, dim=0)
     # A network may read a single mask plane: what is hot in one colour hides all.
     with torch.no_grad():
         filled = predict(noisy, hot.any(dim=1, keepdim=True))

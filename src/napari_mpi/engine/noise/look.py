@@ -26,7 +26,9 @@ LEAST_SIDE = 4 * _BLOCK
 """Rows and columns that an image must have to be judged."""
 
 
-def look_at_noise(windows: Tensor, unit: float) -> NoiseFindings | None:
+def look_at_noise(
+    windows: Tensor, unit: float, *, opponents: bool = False
+) -> NoiseFindings | None:
     """Tell what the noise in windows of an image is like.
 
     The shipped network for grey images looks at them twice: as they are, and taken
@@ -40,7 +42,9 @@ def look_at_noise(windows: Tensor, unit: float) -> NoiseFindings | None:
     windows : Tensor
         Shape (N, C, Y, X), float32, in network units, C the colours.
     unit : float
-        Intensity of the image that is 1 in network units.
+        Intensity of noise in the image that is 1 in network units.
+    opponents : bool
+        Whether C are the opponents of colours, not colours.
 
     Returns
     -------
@@ -54,7 +58,11 @@ def look_at_noise(windows: Tensor, unit: float) -> NoiseFindings | None:
     colours = windows.shape[1]
     grey = windows.reshape(-1, 1, *windows.shape[-2:])
     hot = float(np.mean([hot_pixels(plane) for plane in grey[:, 0].cpu().numpy()]))
-    grey = without_hot_pixels(grey, lambda noisy, masked: _see(network, noisy, masked))
+    grey = without_hot_pixels(
+        grey,
+        lambda noisy, masked: _see(network, noisy, masked),
+        images=colours if opponents else 1,
+    )
     seen, apart = _see(network, grey), _see(network, grey, factor=2)
     whole, left, guide = (
         _blocks(image, colours) for image in (grey, grey - apart, seen)
@@ -63,12 +71,14 @@ def look_at_noise(windows: Tensor, unit: float) -> NoiseFindings | None:
     if flat is None:
         return None
     found = NoiseFindings(
-        level=unit * _level(grey),
+        level=unit * _level(grey, colours),
         strength=float(whole[flat].std()),
-        signal_dependence=_signal_dependence(grey, seen),
+        signal_dependence=_signal_dependence(
+            *((grey[::colours], seen[::colours]) if opponents else (grey, seen))
+        ),
         correlation=_neighbours(left[flat]),
         detail=_ratio(seen - apart, grey - apart),
-        colours=_between_colours(left[flat]),
+        colours=0.0 if opponents else _between_colours(left[flat]),
         hot=hot,
         is_structured=repeated_share(grey - seen) >= REPEATED,
     )
@@ -96,8 +106,11 @@ def _see(
         return fill(network, noisy, masked, factor)
 
 
-def _level(grey: Tensor) -> float:
-    return float(np.median([white_noise_level(p) for p in grey[:, 0].cpu().numpy()]))
+def _level(grey: Tensor, colours: int) -> float:
+    """Return the usual level of the windows, over colours the root mean square."""
+    levels = [white_noise_level(plane) for plane in grey[:, 0].cpu().numpy()]
+    usual = np.median(np.reshape(levels, (-1, colours)), axis=0)
+    return float(np.sqrt(np.square(usual).mean()))
 
 
 def _signal_dependence(grey: Tensor, seen: Tensor) -> float:

@@ -63,7 +63,9 @@ class NoiseModel:
         return (self.slope * above + self.floor).clamp(min=1e-10)
 
 
-def estimate_noise(noisy: Tensor, predicted: Tensor, filled: Tensor) -> NoiseModel:
+def estimate_noise(
+    noisy: Tensor, predicted: Tensor, filled: Tensor, *, by: Tensor | None = None
+) -> NoiseModel:
     """Estimate the noise of one image from what predictions leave of it.
 
     What is left is filtered so that only its finest detail remains, in two sizes, the
@@ -80,12 +82,14 @@ def estimate_noise(noisy: Tensor, predicted: Tensor, filled: Tensor) -> NoiseMod
     filled : Tensor
         Of the same shape, predictions of hidden pixels: where they are flat is
         independent of the noise that is measured there.
+    by : Tensor, optional
+        Of the same shape, the intensity that the variance goes with; ``filled`` itself
+        if None. For differences of colours it is the colours' mean.
     """
     left = noisy - predicted
     fine, coarse = (_finest(left, step).square() for step in (1, 2))
-    level = _box(filled)
-    structure = _box(filled.square()) - level.square()
-    columns = (level, structure, fine, coarse)
+    structure = _box(filled.square()) - _box(filled).square()
+    columns = (_box(filled if by is None else by), structure, fine, coarse)
     levels, fines, coarses = _by_level(
         *(column.flatten().cpu().numpy() for column in columns)
     )

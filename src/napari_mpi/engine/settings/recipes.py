@@ -78,12 +78,7 @@ RECIPES = {
     "grey": Recipe(
         network=_OUR_NETWORK,
         pretraining=_OUR_PRETRAINING,
-        summary="our own network for grey images, trained on noisy input",
-    ),
-    "colour": Recipe(
-        network=dataclasses.replace(_OUR_NETWORK, channels=3, mask_channels=3),
-        pretraining=_OUR_PRETRAINING,
-        summary="our own network for colour images, trained on noisy input",
+        summary="our own network, trained on noisy input",
     ),
 }
 """Networks and settings by name."""

@@ -102,9 +102,7 @@ def denoise_job(
     layout = ImageAxes(axes, tuple(image.shape))
     if state.result is None:
         state.result = result_for(image, layout)
-    weights = load_weights(
-        request.weights, seed=request.config.seed, colour=layout.is_colour
-    )
+    weights = load_weights(request.weights, seed=request.config.seed)
     config = effective_config(request.config, layout, weights, device)
     told = notices(request.device, device)
     if weights.name == RANDOM_START:
