@@ -184,8 +184,8 @@ def test_resume_refuses_other_settings(folder, tmp_path, capsys):
     assert "has iterations 4000, not 7" in capsys.readouterr().err
     assert pretrain(folder, "-o", path, "--resume", "--start-from", "grey") == 2
     assert "leave --start-from out" in capsys.readouterr().err
-    assert pretrain(folder, "-o", path, "--resume", "--recipe", "colour") == 2
-    assert "another network than recipe 'colour'" in capsys.readouterr().err
+    assert pretrain(folder, "-o", path, "--resume", "--recipe", "paper") == 2
+    assert "another network than recipe 'paper'" in capsys.readouterr().err
 
 
 def test_a_constant_run_is_prolonged_and_cooled_down(folder, tmp_path):

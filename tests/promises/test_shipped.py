@@ -62,10 +62,16 @@ def test_adapting_takes_nothing_away(offline):
     assert adapted.psnr > filled.psnr - 0.05
 
 
-def test_auto_takes_grey_or_colour_weights():
-    grey, colour = (load_weights("auto", colour=colour) for colour in (False, True))
-    assert (grey.name, grey.network.channels) == ("grey", 1)
-    assert (colour.name, colour.network.channels) == ("colour", 3)
+def test_auto_takes_the_weights_that_ship():
+    weights = load_weights("auto")
+    assert (weights.name, weights.network.channels) == ("grey", 1)
+
+
+def test_a_grey_image_that_is_saved_as_colour_stays_grey(offline):
+    noisy, _ = middle(samples.SAMPLES["retina"](seed=0))
+    result = denoise(np.stack([noisy] * 3, axis=-1), "YXS", device="cpu", **FILLS)
+    grey = denoise(noisy, "YX", device="cpu", **FILLS)
+    np.testing.assert_array_equal(result, np.stack([grey] * 3, axis=-1))
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -372,7 +372,7 @@ def test_provenance_is_json_and_says_what_is_needed_to_repeat(small_weights):
 
 
 @pytest.mark.parametrize(("axes", "shape"), [("YX", (24, 20)), ("YXS", (24, 20, 3))])
-def test_one_channel_weights_take_colours_one_by_one(axes, shape, rng):
+def test_one_channel_weights_take_grey_and_colours(axes, shape, rng):
     one_channel = random_weights(
         NetworkConfig(channels=1, mask_channels=1, width=8, scales=2)
     )

@@ -387,7 +387,7 @@ def test_unknown_name_lists_the_choices(saved):
 
 def test_published_names_are_known_without_a_file():
     published = ["mpi-pixelwise-30", "mpi-shared-80-95"]
-    assert weights_names() == ["auto", "grey", "colour", "none", *published]
+    assert weights_names() == ["auto", "grey", "none", *published]
     masks = {name: entry.provenance["mask"] for name, entry in PUBLISHED.items()}
     assert masks == {
         "mpi-pixelwise-30": {"mask_ratio": [0.30, 0.30], "shared": False},
@@ -477,7 +477,7 @@ def test_authors_checkpoint_is_recognised_and_used_offline(
     assert loaded.sha256 == PUBLISHED[name].sha256
     assert loaded.provenance["source"] == "https://github.com/krennic999/MPI"
     assert loaded.network.mask_channels == (3 if name == "mpi-pixelwise-30" else 1)
-    assert weights_names() == ["auto", "grey", "colour", "none", *PUBLISHED]
+    assert weights_names() == ["auto", "grey", "none", *PUBLISHED]
 
 
 # Downloads
