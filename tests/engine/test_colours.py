@@ -11,9 +11,9 @@ from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.planes import Plane
 from napari_mpi.engine.denoising.sampling import SAMPLED_PLANES, take_sample
 from napari_mpi.engine.denoising.state import DenoisingState
-from napari_mpi.engine.filling.passes import learn_noise
+from napari_mpi.engine.filling.passes import _variance, learn_noise
 from napari_mpi.engine.images.axes import ImageAxes
-from napari_mpi.engine.images.colours import colours_of, opponents
+from napari_mpi.engine.images.colours import colours_of, noise_sources, opponents
 from napari_mpi.engine.images.intensity import measure
 from napari_mpi.engine.networks.weights import random_weights
 from napari_mpi.engine.runtime.jobs import run
@@ -233,10 +233,20 @@ def test_hot_pixels_of_one_colour_are_filled_in_all_planes(rng, weights):
 # Noise
 
 
-def test_noise_of_all_planes_goes_with_the_mean_of_the_colours(rng):
-    """Photon noise: where it is bright, differences of colours are noisy too."""
+def test_what_noise_goes_with_is_the_colours_by_their_squared_shares(rng):
+    colours = rng.random((3, 4, 5))
+    planes = colours_of(colours).to_opponents(colours)
+    found = np.tensordot(noise_sources(3), planes, axes=1)
+    red, green, blue = colours
+    expected = [colours.mean(axis=0), (red + blue) / 2, (red + 4 * green + blue) / 6]
+    constant = found - np.stack(expected)
+    np.testing.assert_allclose(np.ptp(constant, axis=(1, 2)), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("shares", [(1, 0.8, 0.9), (1, 0.1, 0.2)])
+def test_photon_noise_of_colours_is_found_in_their_opponents(shares, rng):
     ramp = np.broadcast_to(np.linspace(20, 200, 256), (256, 256))
-    clean = np.stack([ramp, 0.8 * ramp, 0.9 * ramp])
+    clean = np.multiply.outer(shares, ramp)
     noisy = rng.poisson(clean).astype(np.float64)
     intensities = measure([noisy], opponents=True)
     truth, planes = (
@@ -244,11 +254,9 @@ def test_noise_of_all_planes_goes_with_the_mean_of_the_colours(rng):
         for values in (clean, noisy)
     )
     models = learn_noise(planes, lambda noisy, masked: truth, CONFIG, images=3)
-    unit = intensities.noise_slope**2
-    for ((model,),) in zip(models, strict=True):
-        found = model.variance(truth[0, 0]) * unit
-        expected = clean.mean(axis=0)
-        np.testing.assert_allclose(found[:, 64:], expected[:, 64:], rtol=0.15)
+    found = _variance(models, truth)[:, 0] * intensities.noise_slope**2
+    expected = np.tensordot(np.square(opponents(3)), clean, axes=1)
+    np.testing.assert_allclose(found[..., 64:], expected[..., 64:], rtol=0.15)
 
 
 def test_the_spread_of_a_pixel_is_that_of_its_colours(rng):

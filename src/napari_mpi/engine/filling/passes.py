@@ -10,6 +10,7 @@ from torch import Tensor
 
 from napari_mpi.engine.filling.masks import complementary_masks, numbers_at
 from napari_mpi.engine.filling.spread import PassSpread, SpreadOf
+from napari_mpi.engine.images.colours import noise_sources
 from napari_mpi.engine.noise.model import NoiseModel, estimate_noise
 from napari_mpi.engine.noise.smoothing import BELL_WIDTH, smoothed
 from napari_mpi.engine.settings.filling import FillingConfig
@@ -152,26 +153,28 @@ def _masks(noisy: Tensor, config: FillingConfig, at: tuple[int, int]) -> list[Te
 def _models(
     noisy: Tensor, unmasked: Tensor, filled: Tensor, images: int
 ) -> NoiseModels:
-    """Estimate the noise by image and channel, over all windows of the same image.
-
-    Of several images of one plane the first is its intensity, on which the noise of all
-    depends: the others are differences of colours.
-    """
+    """Estimate the noise by image and channel, over all windows of the same image."""
     found = [
         image.reshape(-1, images, *image.shape[1:])
         for image in (noisy, unmasked, filled)
     ]
-    first = found[-1][:, 0]
+    found.append(_sources(found[-1], dim=1))
     return tuple(
         tuple(
-            estimate_noise(
-                *(image[:, number, channel, None] for image in found),
-                by=first[:, channel, None],
-            )
+            estimate_noise(*(image[:, number, channel, None] for image in found))
             for channel in range(noisy.shape[1])
         )
         for number in range(images)
     )
+
+
+def _sources(planes: Tensor, *, dim: int) -> Tensor:
+    """Return the intensities that the noise goes with, of the images of one plane.
+
+    Several are the opponents of its colours, see `noise_sources`.
+    """
+    matrix = torch.from_numpy(noise_sources(planes.shape[dim])).to(planes)
+    return (planes.movedim(dim, -1) @ matrix.T).movedim(-1, dim)
 
 
 def _are_white(models: NoiseModels | None) -> TypeGuard[NoiseModels]:
@@ -183,10 +186,10 @@ def _are_white(models: NoiseModels | None) -> TypeGuard[NoiseModels]:
 
 def _variance(models: NoiseModels, unmasked: Tensor) -> Tensor:
     """Return the noise variance of every pixel."""
-    variance = torch.empty_like(unmasked)
+    variance, sources = torch.empty_like(unmasked), _sources(unmasked, dim=0)
     for image, channels in enumerate(models):
         for channel, model in enumerate(channels):
-            variance[image, channel] = model.variance(unmasked[0, channel])
+            variance[image, channel] = model.variance(sources[image, channel])
     return variance
 
 

@@ -32,6 +32,27 @@ def opponents(channels: int) -> NDArray[np.float64]:
     return np.asarray(waves / np.linalg.norm(waves, axis=1, keepdims=True))
 
 
+def noise_sources(channels: int) -> NDArray[np.float64]:
+    """Return what of the opponents the noise of each goes with, up to a constant.
+
+    Where noise grows with intensity, as that of photons does, that of an opponent grows
+    with the colours which are in it, by the squares of their shares: that of (R - B)
+    with (R + B) / 2. The mean's grows with the mean.
+
+    Parameters
+    ----------
+    channels : int
+        How many, at least 1.
+
+    Returns
+    -------
+    NDArray
+        Shape (channels, channels), by which opponents are multiplied.
+    """
+    matrix = opponents(channels)
+    return np.asarray(np.sqrt(channels) * np.square(matrix) @ matrix.T)
+
+
 @dataclass(frozen=True, slots=True)
 class Colours:
     """The colours of an item: which say something of their own, and their opponents.

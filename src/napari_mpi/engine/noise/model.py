@@ -64,7 +64,7 @@ class NoiseModel:
 
 
 def estimate_noise(
-    noisy: Tensor, predicted: Tensor, filled: Tensor, *, by: Tensor | None = None
+    noisy: Tensor, predicted: Tensor, filled: Tensor, by: Tensor | None = None
 ) -> NoiseModel:
     """Estimate the noise of one image from what predictions leave of it.
 
@@ -84,7 +84,7 @@ def estimate_noise(
         independent of the noise that is measured there.
     by : Tensor, optional
         Of the same shape, the intensity that the variance goes with; ``filled`` itself
-        if None. For differences of colours it is the colours' mean.
+        if None. Not so for differences of colours, see `noise_sources`.
     """
     left = noisy - predicted
     fine, coarse = (_finest(left, step).square() for step in (1, 2))
