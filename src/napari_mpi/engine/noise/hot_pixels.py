@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 from torch import Tensor
 
+from napari_mpi.engine.images.colours import opponents
+
 Predict = Callable[[Tensor, Tensor | None], Tensor]
 
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], dtype=bool)
@@ -54,6 +56,29 @@ def hot_pixels(plane: NDArray[np.floating]) -> NDArray[np.bool_]:
     return found
 
 
+def hot_pixels_of(noisy: Tensor, *, images: int = 1) -> Tensor:
+    """Find hot and dead pixels, see `hot_pixels`.
+
+    Parameters
+    ----------
+    noisy : Tensor
+        Shape (planes * images, C, Y, X).
+    images : int
+        How many images one plane is, the opponents of its colours: a pixel stands out
+        most in its own colour.
+
+    Returns
+    -------
+    Tensor
+        Of the same shape, bool, of the colours in place of their opponents.
+    """
+    turn = torch.from_numpy(opponents(images)).to(noisy)
+    planes = noisy.reshape(-1, images, noisy[0].numel())
+    colours = (turn.T @ planes).reshape(-1, *noisy.shape[2:]).cpu().numpy()
+    found = torch.from_numpy(np.stack([hot_pixels(colour) for colour in colours]))
+    return found.reshape(noisy.shape).to(noisy.device)
+
+
 def without_hot_pixels(noisy: Tensor, predict: Predict, *, images: int = 1) -> Tensor:
     """Fill hot and dead pixels from their neighbours, as hidden pixels are.
 
@@ -67,9 +92,7 @@ def without_hot_pixels(noisy: Tensor, predict: Predict, *, images: int = 1) -> T
         How many images one plane is, the opponents of its colours: a pixel that is hot
         in one colour is so in all of them.
     """
-    planes = noisy.flatten(0, 1).cpu().numpy()
-    found = torch.from_numpy(np.stack([hot_pixels(plane) for plane in planes]))
-    hot = found.reshape(noisy.shape).to(noisy.device)
+    hot = hot_pixels_of(noisy, images=images)
     if not hot.any():
         return noisy
     if images > 1:

@@ -14,7 +14,7 @@ from napari_mpi.engine.networks.subimages import fill
 from napari_mpi.engine.networks.weights import Weights
 from napari_mpi.engine.noise.correlation import REPEATED, repeated_share
 from napari_mpi.engine.noise.findings import NoiseFindings
-from napari_mpi.engine.noise.hot_pixels import hot_pixels, without_hot_pixels
+from napari_mpi.engine.noise.hot_pixels import hot_pixels_of, without_hot_pixels
 from napari_mpi.engine.noise.level import white_noise_level
 from napari_mpi.engine.noise.model import estimate_noise
 
@@ -44,7 +44,7 @@ def look_at_noise(
     unit : float
         Intensity of noise in the image that is 1 in network units.
     opponents : bool
-        Whether C are the opponents of colours, not colours.
+        Whether C are the opponents of colours, not colours; then the mean is judged.
 
     Returns
     -------
@@ -55,14 +55,15 @@ def look_at_noise(
         return None
     # Made anew, so that a GPU's memory is free again when it has looked.
     network = _weights().to_network(windows.device).eval()
-    colours = windows.shape[1]
+    images = windows.shape[1] if opponents else 1
     grey = windows.reshape(-1, 1, *windows.shape[-2:])
-    hot = float(np.mean([hot_pixels(plane) for plane in grey[:, 0].cpu().numpy()]))
+    hot = float(hot_pixels_of(grey, images=images).float().mean())
     grey = without_hot_pixels(
-        grey,
-        lambda noisy, masked: _see(network, noisy, masked),
-        images=colours if opponents else 1,
+        grey, lambda noisy, masked: _see(network, noisy, masked), images=images
     )
+    level = _level(grey.reshape(windows.shape))
+    # Of opponents only the mean of the colours looks as grey images do.
+    grey, colours = grey[::images], windows.shape[1] // images
     seen, apart = _see(network, grey), _see(network, grey, factor=2)
     whole, left, guide = (
         _blocks(image, colours) for image in (grey, grey - apart, seen)
@@ -71,14 +72,12 @@ def look_at_noise(
     if flat is None:
         return None
     found = NoiseFindings(
-        level=unit * _level(grey, colours),
+        level=unit * level,
         strength=float(whole[flat].std()),
-        signal_dependence=_signal_dependence(
-            *((grey[::colours], seen[::colours]) if opponents else (grey, seen))
-        ),
+        signal_dependence=_signal_dependence(grey, seen),
         correlation=_neighbours(left[flat]),
         detail=_ratio(seen - apart, grey - apart),
-        colours=0.0 if opponents else _between_colours(left[flat]),
+        colours=_between_colours(left[flat]),
         hot=hot,
         is_structured=repeated_share(grey - seen) >= REPEATED,
     )
@@ -106,10 +105,13 @@ def _see(
         return fill(network, noisy, masked, factor)
 
 
-def _level(grey: Tensor, colours: int) -> float:
+def _level(windows: Tensor) -> float:
     """Return the usual level of the windows, over colours the root mean square."""
-    levels = [white_noise_level(plane) for plane in grey[:, 0].cpu().numpy()]
-    usual = np.median(np.reshape(levels, (-1, colours)), axis=0)
+    planes = windows.flatten(0, 1).cpu().numpy()
+    levels = np.reshape(
+        [white_noise_level(plane) for plane in planes], windows.shape[:2]
+    )
+    usual = np.median(levels, axis=0)
     return float(np.sqrt(np.square(usual).mean()))
 
 
