@@ -31,7 +31,13 @@ class Recipe:
 
 
 _OUR_NETWORK = NetworkConfig(
-    architecture="residual", channels=1, mask_channels=1, width=48, scales=4, blocks=1
+    architecture="residual",
+    channels=1,
+    mask_channels=1,
+    width=32,
+    widest=192,
+    scales=4,
+    blocks=2,
 )
 _OUR_PRETRAINING = PretrainingConfig(
     mask_ratio_low=0.0,
