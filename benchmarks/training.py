@@ -59,17 +59,22 @@ class Stretch:
                 break
         return (state.step - first) / (time.monotonic() - began)
 
-    def cool_down(self, state: PretrainingState, steps: int) -> PretrainingState:
-        """Return what a copy of the state comes to while its rate falls to nothing."""
+    def cool_down(
+        self, state: PretrainingState, steps: int, after: int | None = None
+    ) -> PretrainingState:
+        """Return what a copy of the state comes to while its rate falls to nothing.
+
+        With ``after``, it first goes on at a constant rate, until that step ends it.
+        """
         cooled = copy.deepcopy(state)
         cooled.config = dataclasses.replace(
             state.config,
             schedule="constant",
             cooldown=steps,
-            iterations=state.step + steps,
+            iterations=state.step + steps if after is None else after,
             final_learning_rate=1e-6,
         )
-        for _ in self._looked_at(cooled, 20):
+        for _ in self._looked_at(cooled, 20 if after is None else 120):
             pass
         self._look(cooled)
         return cooled
