@@ -24,7 +24,8 @@ import torch
 
 import pretrained
 from napari_mpi.engine.denoising.denoise import denoise
-from napari_mpi.engine.denoising.state import DenoisingState, noise_in_words
+from napari_mpi.engine.denoising.state import DenoisingState
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.networks.loading import load_weights
 from napari_mpi.engine.noise import laws
@@ -150,7 +151,8 @@ def only_auto(cases: Iterator[Case]) -> Iterator[dict[str, object]]:
 
 def _same_as(state: DenoisingState, case: Case) -> str | None:
     """Return the preset whose settings the noise has chosen, if it is one."""
-    (choice,) = state.choices.values()
+    (channel,) = state.channels.values()
+    choice = channel.choice
     as_the_image_asks = {
         "shared_mask": True,  # of weights with one channel
         "precision": choice.config.precision,
@@ -166,16 +168,14 @@ def measured(case: Case, name: str, state: DenoisingState) -> dict[str, object]:
     weights = load_weights("auto")
     begun = time.perf_counter()
     job = denoise(
-        case.noisy,
-        case.axes,
-        weights=weights,
-        config=preset(name),
-        device="cpu",
+        prepare(
+            case.noisy, case.axes, weights=weights, config=preset(name), device="cpu"
+        ),
         state=state,
     )
     image = np.asarray(run(job))
     seconds = round(time.perf_counter() - begun, 2)
-    words = " / ".join(noise_in_words(state))
+    words = " / ".join(state.noise_in_words())
     return {
         **_quality(case, image),
         "preset": name,

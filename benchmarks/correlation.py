@@ -31,7 +31,7 @@ import photometry_scenes
 import pretrained
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.planes import as_tensor
-from napari_mpi.engine.denoising.task import effective_config
+from napari_mpi.engine.denoising.task import effective_config, prepare
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.filling.iterative import CORRELATED, iterative_filling
 from napari_mpi.engine.filling.passes import learn_noise
@@ -237,7 +237,9 @@ def psnr(case: Case) -> float:
     weights = load_weights("auto")
     config = preset("blind-auto")
     noisy = case.noisy.astype(np.float32)
-    job = denoise(noisy, case.axes, weights=weights, config=config, device="cpu")
+    job = denoise(
+        prepare(noisy, case.axes, weights=weights, config=config, device="cpu")
+    )
     result = run(job)
     full = float(case.clean.max()) if "lines," in case.group else 255.0
     layout = ImageAxes(case.axes, case.clean.shape)

@@ -20,6 +20,7 @@ from statistics import mean
 import pretrained
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.state import DenoisingState
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.networks.loading import load_weights
 from napari_mpi.engine.runtime.jobs import run
@@ -78,11 +79,9 @@ def measured(case: pretrained.Case) -> dict[str, object]:
     def reached(name: str, state: DenoisingState, **changes: int) -> object:
         config = preset(name, **changes)
         job = denoise(
-            case.noisy,
-            case.axes,
-            weights=weights,
-            config=config,
-            device="cpu",
+            prepare(
+                case.noisy, case.axes, weights=weights, config=config, device="cpu"
+            ),
             state=state,
             snapshot_interval=1e9,
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.images import intensity
 from napari_mpi.engine.networks.loading import load_weights
 from napari_mpi.engine.runtime.jobs import run
@@ -35,7 +36,9 @@ def main() -> None:
             weights = load_weights(DATA / "weights" / file)
             for margin in MARGINS:
                 intensity.NETWORK_MARGIN = margin
-                job = denoise(noisy, "YX", weights=weights, config=preset(preset_name))
+                job = denoise(
+                    prepare(noisy, "YX", weights=weights, config=preset(preset_name))
+                )
                 print(
                     f"{name:7} {preset_name:17} {margin:.2f} "
                     f" {report(run(job), noisy, clean)}"

@@ -14,6 +14,7 @@ from torch import Tensor
 import effort
 import pretrained
 from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.filling.adaptation import Adaptation
 from napari_mpi.engine.networks.loading import load_weights
 from napari_mpi.engine.runtime.jobs import run
@@ -68,11 +69,13 @@ def psnr(case: pretrained.Case, *, exact: bool) -> float:
     weights = load_weights("auto")
     with mock.patch.object(Adaptation, "predict", predict):
         job = denoise(
-            case.noisy,
-            case.axes,
-            weights=weights,
-            config=preset("blind-auto"),
-            device="cpu",
+            prepare(
+                case.noisy,
+                case.axes,
+                weights=weights,
+                config=preset("blind-auto"),
+                device="cpu",
+            )
         )
         return float(pretrained.row(case, "", 0, run(job), 0.0)["psnr"])
 

@@ -30,7 +30,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_mpi.engine.denoising.denoise import denoise
-from napari_mpi.engine.denoising.task import effective_config
+from napari_mpi.engine.denoising.task import effective_config, prepare
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.images.axes import ImageAxes
 from napari_mpi.engine.images.quality import quality
@@ -213,11 +213,7 @@ def measured(
 ) -> Iterator[dict[str, object]]:
     """Run once and read the ensemble on the way; the reading is not timed."""
     job = denoise(
-        case.noisy,
-        case.axes,
-        weights=weights,
-        config=config,
-        device="cpu",
+        prepare(case.noisy, case.axes, weights=weights, config=config, device="cpu"),
         snapshot_interval=0,
     )
     seconds, started = 0.0, time.perf_counter()

@@ -33,6 +33,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import pretrained
 from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.filling.adaptation import Adaptation
 from napari_mpi.engine.filling.masks import random_mask
 from napari_mpi.engine.images.quality import quality
@@ -281,10 +282,18 @@ def one_size(side: int, name: str) -> None:
     noisy = noise_of_size(side)
     small = noise_of_size(64)
     weights = load_weights("grey")
-    run(denoise(small, "YX", weights=weights, config=preset(name), device="cpu"))
+    run(
+        denoise(
+            prepare(small, "YX", weights=weights, config=preset(name), device="cpu")
+        )
+    )
     before = highest_memory()
     started = time.perf_counter()
-    run(denoise(noisy, "YX", weights=weights, config=preset(name), device="cpu"))
+    run(
+        denoise(
+            prepare(noisy, "YX", weights=weights, config=preset(name), device="cpu")
+        )
+    )
     seconds = time.perf_counter() - started
     print(json.dumps([seconds, highest_memory() - before]))
 
@@ -311,11 +320,13 @@ def previews(rounds: int) -> None:
     def runs(interval: float) -> Callable[[], object]:
         return lambda: run(
             denoise(
-                noisy,
-                "YX",
-                weights=weights,
-                config=preset("blind-full"),
-                device="cpu",
+                prepare(
+                    noisy,
+                    "YX",
+                    weights=weights,
+                    config=preset("blind-full"),
+                    device="cpu",
+                ),
                 snapshot_interval=interval,
             )
         )
@@ -348,7 +359,9 @@ def followed(
     """Return (seconds, PSNR) of every preview; reading them is not timed."""
     found, seconds, started = [], 0.0, time.perf_counter()
     job = denoise(
-        case.noisy, case.axes, weights=weights, config=preset(name), device="cpu"
+        prepare(
+            case.noisy, case.axes, weights=weights, config=preset(name), device="cpu"
+        )
     )
     with closing(job):
         for snapshot in job:
@@ -404,7 +417,9 @@ def cuda(rounds: int) -> None:
 
         def whole(noisy: np.ndarray = noisy, axes: str = axes, chosen: str = chosen):  # noqa: ANN202
             config = preset(chosen)
-            job = denoise(noisy, axes, weights=weights, config=config, device=device)
+            job = denoise(
+                prepare(noisy, axes, weights=weights, config=config, device=device)
+            )
             return run(job)
 
         seconds = in_turns({"": whole}, rounds)[""]

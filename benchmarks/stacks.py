@@ -34,6 +34,7 @@ import pretrained
 from napari_mpi.engine.denoising import plane_by_plane, sampling, shared_adaptation
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.state import DenoisingState
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.images import tiles
 from napari_mpi.engine.networks.loading import load_weights
@@ -83,7 +84,7 @@ def denoised(
     weights, state = load_weights("grey"), DenoisingState()
     started = time.perf_counter()
     job = denoise(
-        image, axes, weights=weights, config=config, device=device, state=state
+        prepare(image, axes, weights=weights, config=config, device=device), state=state
     )
     result = np.asarray(run(job)[...])
     return result, time.perf_counter() - started, state.iteration

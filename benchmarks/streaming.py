@@ -14,6 +14,7 @@ from qtpy.QtCore import QEventLoop, QTimer
 
 from napari_mpi.engine.denoising import denoise as denoising
 from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.networks.loading import load_weights
 from napari_mpi.engine.runtime.jobs import run as run_job
 from napari_mpi.widgets.denoise.dock import DenoiseWidget
@@ -60,7 +61,7 @@ def with_engine(widget: DenoiseWidget) -> float:
     weights = load_weights(widget.form.weights.value, seed=config.seed)
     started = time.perf_counter()
     image = widget.form.image.value.data
-    run_job(denoise(image, "YX", weights=weights, config=config))
+    run_job(denoise(prepare(image, "YX", weights=weights, config=config)))
     return time.perf_counter() - started
 
 

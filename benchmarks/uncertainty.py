@@ -43,6 +43,7 @@ import merge
 import pretrained
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.state import DenoisingState
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.filling import passes, spread
 from napari_mpi.engine.images.axes import ImageAxes
@@ -127,8 +128,10 @@ def rows(case: pretrained.Case, start: str) -> Iterator[dict[str, object]]:
     weights, config = settings(case, start)
     state, kept = DenoisingState(wants_spread=True), Kept()
     with kept.watching():
-        job = denoise(case.noisy, case.axes, weights=weights, config=config,
-                      device="cpu", state=state, snapshot_interval=1e9)  # fmt: skip
+        task = prepare(
+            case.noisy, case.axes, weights=weights, config=config, device="cpu"
+        )
+        job = denoise(task, state, snapshot_interval=1e9)
         result = np.asarray(run(job), dtype=np.float64)
     errors, scale = error_of(case, result)
     layout = ImageAxes(case.axes, case.noisy.shape)

@@ -74,20 +74,16 @@ def denoise(
     """
     import numpy as np
 
-    from napari_mpi.engine.denoising import denoise as denoising
-
     # torch takes seconds to import: napari must be able to read the manifest without.
-    from napari_mpi.engine.images import axes as axes_
-    from napari_mpi.engine.networks import catalogue, loading
+    from napari_mpi.engine.denoising import denoise as denoising
+    from napari_mpi.engine.denoising.task import prepare
+    from napari_mpi.engine.images.axes import guess_axes
+    from napari_mpi.engine.networks.catalogue import suggested_preset
     from napari_mpi.engine.runtime import jobs
     from napari_mpi.engine.settings import presets
 
-    chosen = presets.preset(preset or catalogue.suggested_preset(weights), **settings)
+    config = presets.preset(preset or suggested_preset(weights), **settings)
     array = image if hasattr(image, "shape") else np.asanyarray(image)
-    letters = axes_.guess_axes(array.shape) if axes is None else axes.upper()
-    loaded = loading.load_weights(weights, seed=chosen.seed)
-    return jobs.run(
-        denoising.denoise(
-            array, letters, weights=loaded, config=chosen, device=device, state=state
-        )
-    )
+    letters = guess_axes(array.shape) if axes is None else axes.upper()
+    task = prepare(array, letters, weights=weights, config=config, device=device)
+    return jobs.run(denoising.denoise(task, state))

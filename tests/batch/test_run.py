@@ -93,7 +93,7 @@ def test_results_are_those_of_the_files_alone(request_, source):
         alone = output.parent / "alone.tif"
         path = source / f"cell {number}.tif"
         opened = file_denoising.open_file(path, alone, request_.method)
-        jobs.run(file_denoising.denoise_file(opened, alone))
+        jobs.run(file_denoising.denoise_file(*opened, alone))
         result = tifffile.imread(output / f"cell {number}-denoised.tif")
         np.testing.assert_array_equal(result, tifffile.imread(alone))
 
@@ -498,10 +498,10 @@ def failing_once(error, tiles=None, times=1):
     original = file_denoising.denoise_file
     left = [times]
 
-    def denoise_file(opened, output, *, tile=None):
+    def denoise_file(image, task, output):
         if tiles is not None:
-            tiles.append(tile)
-        job = original(opened, output, tile=tile)
+            tiles.append(task.tile)
+        job = original(image, task, output)
         yield next(job)
         if left[0]:
             left[0] -= 1
@@ -526,10 +526,11 @@ def test_tiles_are_as_small_as_asked(request_, source, rng, monkeypatch):
     monkeypatch.setattr(shared_adaptation, "finish", seen)
     output = request_.folders.output
     output.mkdir()
-    opened = file_denoising.open_file(
+    image, task = file_denoising.open_file(
         source / "cell 0.tif", output / "x.tif", request_.method
     )
-    made = jobs.run(file_denoising.denoise_file(opened, output / "x.tif", tile=256))
+    task = dataclasses.replace(task, tile=256)
+    made = jobs.run(file_denoising.denoise_file(image, task, output / "x.tif"))
     assert len(filled) == 4
     assert made.result.shape == (300, 500)
 
@@ -575,7 +576,7 @@ def test_a_file_that_another_run_has_is_waited_for(request_, monkeypatch):
 
 def test_progress_is_told_over_files_and_within(request_, monkeypatch):
     every_step = functools.partial(denoise.denoise, snapshot_interval=0)
-    monkeypatch.setattr(file_denoising.denoising, "denoise", every_step)
+    monkeypatch.setattr(file_denoising, "denoise", every_step)
     snapshots = []
     run(request_, snapshots.append)
     everything = next(s for s in snapshots if len(s.changed) == 4)

@@ -10,6 +10,7 @@ from napari_mpi.cli.main import main
 from napari_mpi.engine.denoising import file as file_denoising
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.state import DenoisingState
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.files import formats
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.networks.weight_files import save_weights
@@ -54,10 +55,12 @@ def test_it_is_the_engine_s_with_axes_and_calibration(
     config = preset("independent-fast", iterations=3)
     run(
         denoise(
-            source.array, "ZYX", weights=small_weights, config=config, device="cpu",
-            state=state,
+            prepare(
+                source.array, "ZYX", weights=small_weights, config=config, device="cpu"
+            ),
+            state,
         )
-    )  # fmt: skip
+    )
     written = read_image(uncertainty)
     np.testing.assert_array_equal(written.array, state.spread)
     assert written.array.dtype == np.float32

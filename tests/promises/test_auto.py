@@ -8,12 +8,8 @@ from skimage import data
 
 from napari_mpi.engine.denoising import plane_by_plane
 from napari_mpi.engine.denoising.denoise import denoise
-from napari_mpi.engine.denoising.state import (
-    DenoisingState,
-    noise_in_words,
-    notes_on,
-    reached,
-)
+from napari_mpi.engine.denoising.state import DenoisingState
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.networks.loading import load_weights
 from napari_mpi.engine.noise import laws
 from napari_mpi.engine.runtime.jobs import run
@@ -42,13 +38,8 @@ def result_of(image, weights, axes="YX", config=None, **options):
     state = DenoisingState()
     config = config or preset("auto-fast", iterations=2)
     job = denoise(
-        image,
-        axes,
-        weights=weights,
-        config=config,
-        device="cpu",
+        prepare(image, axes, weights=weights, config=config, device="cpu", **options),
         state=state,
-        **options,
     )
     return np.asarray(run(job)), state
 
@@ -62,7 +53,7 @@ def test_independent_noise_gives_what_blind_gives(clean, grey):
     result, state = result_of(noisy, grey)
     blind, _ = result_of(noisy, grey, config=preset("blind-fast", iterations=2))
     np.testing.assert_array_equal(result, blind)
-    (words,) = noise_in_words(state)
+    (words,) = state.noise_in_words()
     assert words.startswith("pixel-independent, Gaussian-like, about 2")
     assert words.endswith("masks 20 %")
 
@@ -72,14 +63,14 @@ def test_slightly_correlated_noise_is_removed_that_blind_leaves(clean, grey):
     result, state = result_of(noisy, grey)
     blind, _ = result_of(noisy, grey, config=preset("blind-fast", iterations=2))
     assert error(result, clean) < 0.8 * error(blind, clean)
-    assert "slightly correlated" in noise_in_words(state)[0]
+    assert "slightly correlated" in state.noise_in_words()[0]
 
 
 def test_the_choice_is_kept_and_makes_the_same_image_again(clean, grey):
     noisy = noisy_of(clean, laws.CorrelatedGaussian(25, 0.5))
     result, state = result_of(noisy, grey)
-    (noise,) = reached(state)["noise"]
-    assert noise["words"] == noise_in_words(state)[0]
+    (noise,) = state.reached()["noise"]
+    assert noise["words"] == state.noise_in_words()[0]
     assert noise["found"]["correlation"] == pytest.approx(0.25, abs=0.1)
     assert not noise["settings"]["by_noise"]
     config = preset("blind-fast", **noise["settings"])
@@ -91,7 +82,7 @@ def test_channels_are_looked_at_each_for_itself(clean, grey):
     laws_ = (laws.Gaussian(25), laws.CorrelatedGaussian(25, 1.0))
     noisy = np.stack([noisy_of(clean, law) for law in laws_])
     _, state = result_of(noisy, grey, axes="CYX")
-    first, second = noise_in_words(state)
+    first, second = state.noise_in_words()
     assert first.startswith("channel 0: pixel-independent")
     assert second.startswith("channel 1: correlated")
 
@@ -99,8 +90,8 @@ def test_channels_are_looked_at_each_for_itself(clean, grey):
 def test_channels_that_are_alike_share_a_line(clean, grey):
     noisy = np.stack([noisy_of(clean, laws.CorrelatedGaussian(25, 1.0))] * 2)
     _, state = result_of(noisy, grey, axes="CYX")
-    assert sorted(state.choices) == [0, 1]
-    assert len(noise_in_words(state)) == 1
+    assert sorted(state.channels) == [0, 1]
+    assert len(state.noise_in_words()) == 1
 
 
 def test_a_choice_stands_when_work_goes_on(clean, grey, monkeypatch):
@@ -110,7 +101,12 @@ def test_a_choice_stands_when_work_goes_on(clean, grey, monkeypatch):
         plane_by_plane, "look_at_noise", lambda *_: pytest.fail("looked again")
     )
     further = preset("auto-fast", iterations=3)
-    run(denoise(noisy, "YX", weights=grey, config=further, device="cpu", state=state))
+    run(
+        denoise(
+            prepare(noisy, "YX", weights=grey, config=further, device="cpu"),
+            state=state,
+        )
+    )
     assert state.iteration == 3
 
 
@@ -123,7 +119,7 @@ def test_hot_pixels_leave_no_trace(axes, clean, grey):
     (result, state), (ideal, _) = (
         result_of(np.asarray(image), grey, axes=axes) for image in stack
     )
-    assert "hot pixels filled" in noise_in_words(state)[0]
+    assert "hot pixels filled" in state.noise_in_words()[0]
     hot = (..., slice(10, None, 30), slice(10, None, 30))
     assert np.abs(result[hot] - ideal[hot]).max() < 40
     unfilled, _ = result_of(
@@ -137,15 +133,15 @@ def test_an_image_that_is_too_small_to_tell_is_denoised_as_by_blind(clean, grey)
     result, state = result_of(noisy, grey)
     blind, _ = result_of(noisy, grey, config=preset("blind-fast", iterations=2))
     np.testing.assert_array_equal(result, blind)
-    assert noise_in_words(state) == ("cannot be told; masks 20 %",)
-    assert reached(state)["noise"][0]["found"] is None
+    assert state.noise_in_words() == ("cannot be told; masks 20 %",)
+    assert state.reached()["noise"][0]["found"] is None
 
 
 def test_nothing_is_told_where_nothing_was_to_be_chosen(clean, grey):
     noisy = noisy_of(clean, laws.Gaussian(25))
     _, state = result_of(noisy, grey, config=preset("blind-fast", iterations=2))
-    assert noise_in_words(state) == ()
-    assert "noise" not in reached(state)
+    assert state.noise_in_words() == ()
+    assert "noise" not in state.reached()
 
 
 @pytest.mark.parametrize("factor", [2, 3])
@@ -178,7 +174,7 @@ def test_a_blend_is_the_mean_of_what_each_factor_gives(clean, grey):
 def test_the_papers_network_keeps_the_papers_precision(clean, small_weights):
     noisy = noisy_of(clean, laws.Gaussian(25))
     _, state = result_of(noisy, small_weights, config=preset("auto", iterations=2))
-    config = state.choices[0].config
+    config = state.channels[0].choice.config
     expected = preset("independent-fast", iterations=2, shared_mask=True)
     assert config == expected
 
@@ -187,8 +183,8 @@ def test_what_the_noise_has_chosen_is_not_told_as_a_failure(clean, grey):
     config = preset("auto-fast", iterations=2)
     for law in (laws.CorrelatedGaussian(25, 1.0), laws.Gaussian(25)):
         _, state = result_of(noisy_of(clean, law), grey)
-        assert notes_on(state, config) == []
+        assert state.notes_on(config) == []
     blind = preset("blind-fast", iterations=2)
     _, state = result_of(noisy_of(clean, laws.CorrelatedGaussian(25, 1.0)), grey,
                          config=blind)  # fmt: skip
-    assert notes_on(state, blind) == [GUARDED]
+    assert state.notes_on(blind) == [GUARDED]

@@ -14,7 +14,8 @@ from napari_mpi.engine.denoising import (
     task,
 )
 from napari_mpi.engine.denoising.denoise import denoise
-from napari_mpi.engine.denoising.state import DenoisingState, reached
+from napari_mpi.engine.denoising.state import DenoisingState
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.filling import state as filling_state
 from napari_mpi.engine.images.axes import ImageAxes
 from napari_mpi.engine.images.results import GrowingResult
@@ -44,9 +45,14 @@ def stack(rng):
     return rng.normal(clean, 30, (6, 48, 40)).astype(np.uint16)
 
 
-def result_of(image, axes, weights, config=CONFIG, **options):
+def result_of(image, axes, weights, config=CONFIG, *, tile=None, **options):
     return run(
-        denoise(image, axes, weights=weights, config=config, device="cpu", **options)
+        denoise(
+            prepare(
+                image, axes, weights=weights, config=config, device="cpu", tile=tile
+            ),
+            **options,
+        )
     )
 
 
@@ -84,18 +90,21 @@ def test_without_sharing_every_plane_is_adapted_to_from_scratch(stack, weights):
 def test_a_closed_job_goes_on_exactly_where_it_stood(steps, stack, weights):
     state = DenoisingState()
     options = {"weights": weights, "config": CONFIG, "device": "cpu"}
-    job = denoise(stack, "ZYX", **options, state=state, snapshot_interval=0)
+    job = denoise(prepare(stack, "ZYX", **options), state=state, snapshot_interval=0)
     for _ in range(steps):
         next(job)
     job.close()
-    resumed = run(denoise(stack, "ZYX", **options, state=state))
-    np.testing.assert_array_equal(resumed, run(denoise(stack, "ZYX", **options)))
-    assert reached(state)["planes"] == 6
+    resumed = run(denoise(prepare(stack, "ZYX", **options), state=state))
+    np.testing.assert_array_equal(
+        resumed, run(denoise(prepare(stack, "ZYX", **options)))
+    )
+    assert state.reached()["planes"] == 6
 
 
 def test_progress_never_falls_and_ends_at_one(stack, weights):
     job = denoise(
-        stack, "CYX", weights=weights, config=CONFIG, device="cpu", snapshot_interval=0
+        prepare(stack, "CYX", weights=weights, config=CONFIG, device="cpu"),
+        snapshot_interval=0,
     )
     snapshots = list(job)
     fractions = [snapshot.fraction for snapshot in snapshots]
@@ -108,7 +117,7 @@ def test_what_snapshots_show_amounts_to_the_result(stack, weights):
     seen = np.zeros_like(stack)
     state = DenoisingState()
     job = denoise(
-        stack, "TYX", weights=weights, config=CONFIG, device="cpu", state=state
+        prepare(stack, "TYX", weights=weights, config=CONFIG, device="cpu"), state=state
     )
     for snapshot in job:
         if snapshot.image is not None:
@@ -119,9 +128,9 @@ def test_what_snapshots_show_amounts_to_the_result(stack, weights):
 def test_the_plane_that_is_looked_at_comes_next(stack, weights):
     looked, order = [3], []
     job = denoise(
-        stack, "ZYX", weights=weights, config=CONFIG, device="cpu",
+        prepare(stack, "ZYX", weights=weights, config=CONFIG, device="cpu"),
         looking_at=lambda: {"Z": looked[0]},
-    )  # fmt: skip
+    )
     for snapshot in job:
         if snapshot.plane not in order:
             order.append(snapshot.plane)
@@ -134,9 +143,15 @@ def test_the_plane_that_is_looked_at_comes_next(stack, weights):
 def test_planes_of_the_channel_that_is_looked_at_come_before_others(stack, weights):
     order = []
     for snapshot in denoise(
-        stack.reshape(2, 3, 48, 40), "ZCYX", weights=weights, config=CONFIG,
-        device="cpu", looking_at=lambda: {"Z": 0, "C": 1},
-    ):  # fmt: skip
+        prepare(
+            stack.reshape(2, 3, 48, 40),
+            "ZCYX",
+            weights=weights,
+            config=CONFIG,
+            device="cpu",
+        ),
+        looking_at=lambda: {"Z": 0, "C": 1},
+    ):
         if snapshot.plane not in order:
             order.append(snapshot.plane)
     # Numbers count all planes of a channel before those of the next.
@@ -169,9 +184,9 @@ def test_no_more_is_read_than_the_first_result_needs(rng, weights):
         plane, chunks=((1,) * planes, 48, 40), dtype=np.float32, meta=np.empty((0,) * 3)
     )
     job = denoise(
-        image, "TYX", weights=weights, config=CONFIG, device="cpu",
+        prepare(image, "TYX", weights=weights, config=CONFIG, device="cpu"),
         looking_at=lambda: {"T": 7000},
-    )  # fmt: skip
+    )
     for snapshot in job:
         if snapshot.image is not None:
             break

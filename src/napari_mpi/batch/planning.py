@@ -1,6 +1,5 @@
 """What a batch will do, and what it will leave, told before the work."""
 
-import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,16 @@ from typing import Any
 from napari_mpi.batch.contents import Beats
 from napari_mpi.batch.discovery import discover
 from napari_mpi.batch.outcomes import BatchSnapshot, Outcome, Status, Totals, failed
-from napari_mpi.batch.records import Record, Records, Standing, in_the_way, remembered
+from napari_mpi.batch.records import (
+    OutputState,
+    Record,
+    Records,
+    in_the_way,
+    remembered,
+)
 from napari_mpi.batch.request import BatchRequest, Item, Plan, is_same, outcome_of, said
 from napari_mpi.batch.starts import Kind, Starts
-from napari_mpi.engine.filling.progress import SNAPSHOT_INTERVAL
+from napari_mpi.engine.runtime.jobs import Every, beating
 
 UP_TO_DATE = "up to date"
 _ELSEWHERE = (
@@ -51,20 +56,19 @@ def plan_batch(
         If there is nothing to do, or settings don't fit.
     """
     starts = starts or Starts(request)
-    plan, told = [], 0.0
     items = discover(request.folders)
-    for number, item in enumerate(items):
-        looking = planned(item, request, starts)
-        while True:
-            if time.monotonic() - told >= SNAPSHOT_INTERVAL:
-                told = time.monotonic()
-                stage = f"looking at the files: {number} of {len(items)}"
-                yield BatchSnapshot(stage=stage, totals=Totals(len(items)))
-            try:
-                next(looking)
-            except StopIteration as stop:
-                plan.append((item, stop.value))
-                break
+    plan: Plan = []
+    due = Every(at_once=True)
+
+    def tell(_: None = None) -> BatchSnapshot:
+        stage = f"looking at the files: {len(plan)} of {len(items)}"
+        return BatchSnapshot(stage=stage, totals=Totals(len(items)))
+
+    for item in items:
+        if due():
+            yield tell()
+        outcome = yield from beating(planned(item, request, starts), due, tell)
+        plan.append((item, outcome))
     return plan
 
 
@@ -122,11 +126,11 @@ def _looked_at(
     if request.overwrite and (since is None or records.written_at(item) < since):
         return outcome
     standing = yield from records.standing(item, record, _made_from(record, starts))
-    if standing is Standing.CURRENT:
+    if standing is OutputState.CURRENT:
         return remembered(outcome, record, UP_TO_DATE)
-    if standing is Standing.FOREIGN:
+    if standing is OutputState.FOREIGN:
         return failed(outcome, in_the_way(item))
-    if standing is Standing.STALE and _is_elsewhere(record.source, item.source):
+    if standing is OutputState.STALE and _is_elsewhere(record.source, item.source):
         return failed(outcome, _ELSEWHERE.format(other=record.source))
     return outcome
 

@@ -36,7 +36,7 @@ class ClaimedElsewhere(EngineError):
     """Another run is at work on the same output."""
 
 
-class Standing(enum.Enum):
+class OutputState(enum.Enum):
     """How an output stands to what is to be written there."""
 
     ABSENT = "absent"
@@ -210,7 +210,7 @@ class Records:
 
     def standing(
         self, item: Item, record: Record, made_from: dict[str, Any] | None
-    ) -> Beats[Standing]:
+    ) -> Beats[OutputState]:
         """Compare an output with what is to be written there.
 
         Parameters
@@ -224,18 +224,18 @@ class Records:
             equal what is there.
         """
         if not item.output.exists():
-            return Standing.ABSENT
+            return OutputState.ABSENT
         found = yield from content_sha256(item.output)
         if not record.owns(found):
             # Another run may have put it there since the record was read.
             record = self.read(item)
         if not record.owns(found):
-            return Standing.FOREIGN
+            return OutputState.FOREIGN
         is_ours = found == record.output_sha256 and made_from is not None
         if not is_ours or record.made_from != made_from:
-            return Standing.STALE
+            return OutputState.STALE
         same = (yield from content_sha256(item.source)) == record.input_sha256
-        return Standing.CURRENT if same else Standing.STALE
+        return OutputState.CURRENT if same else OutputState.STALE
 
     def _write(self, item: Item, ending: str, values: dict[str, Any]) -> None:
         kept = {"format": _FORMAT, "file": item.name, **values}

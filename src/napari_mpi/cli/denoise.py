@@ -37,17 +37,16 @@ def _denoise(options: argparse.Namespace) -> None:
     formats.require_writable(options.output)
     if options.uncertainty is not None:
         require_uncertainty(options.uncertainty)
-    opened = open_file(options.input, options.output, method)
-    image, layout = opened.image, opened.layout
-    reference = _reference(options.reference, image, layout)
+    image, task = open_file(options.input, options.output, method)
+    reference = _reference(options.reference, image, task.layout)
     tell = say_nothing if options.quiet else say
     tell(
         f"image    {options.input}, {image.array.dtype} {image.array.shape}, axes"
         f" {image.axes}"
     )
-    tell(f"device   {describe_device(opened.device)}")
-    _say_notices(tell, opened.weights, notices(options.device, opened.device))
-    job = denoise_file(opened, options.output, uncertainty=options.uncertainty)
+    tell(f"device   {describe_device(task.device)}")
+    _say_notices(tell, task.weights, notices(options.device, task.device))
+    job = denoise_file(image, task, options.output, uncertainty=options.uncertainty)
     made = _with_progress(job, tell, quiet=options.quiet)
     for line in made.noise:
         tell(f"noise    {line}")
@@ -57,7 +56,7 @@ def _denoise(options: argparse.Namespace) -> None:
     if options.uncertainty is not None:
         tell(f"written  {options.uncertainty}")
     if reference is not None:
-        _report_quality(image.array, made.result, reference, layout)
+        _report_quality(image.array, made.result, reference, task.layout)
 
 
 def _require_other_file(output: Path, *inputs: Path | None) -> None:

@@ -11,6 +11,7 @@ from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.planes import Plane
 from napari_mpi.engine.denoising.sampling import SAMPLED_PLANES, take_sample
 from napari_mpi.engine.denoising.state import DenoisingState
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.filling.passes import _variance, learn_noise
 from napari_mpi.engine.images.axes import ImageAxes
 from napari_mpi.engine.images.colours import colours_of, noise_sources, opponents
@@ -42,8 +43,11 @@ def image(rng):
     return rng.normal(50 + colours, 10).clip(0, 255).astype(np.uint8)
 
 
-def result_of(image, axes, weights, config=CONFIG, **options):
-    job = denoise(image, axes, weights=weights, config=config, device="cpu", **options)
+def result_of(image, axes, weights, config=CONFIG, *, tile=None, **options):
+    job = denoise(
+        prepare(image, axes, weights=weights, config=config, device="cpu", tile=tile),
+        **options,
+    )
     return run(job)
 
 

@@ -82,7 +82,7 @@ def test_the_unbiased_ensemble_is_the_weighted_mean_of_the_fills(noisy, small_we
     masks = [torch.ones(1, 1, 32, 28, dtype=torch.bool)] * 3
     first = dataclasses.replace(CONFIG, ensemble_start="unbiased", iterations=3)
     plain = dataclasses.replace(first, ema_decay=0.0)
-    fills = [s.ensemble for s in snapshots(noisy, small_weights, plain, masks=masks)]
+    fills = [s.image for s in snapshots(noisy, small_weights, plain, masks=masks)]
     ensemble = fill(noisy, small_weights, first, masks=masks)
     weights = np.array([0.9**2, 0.9, 1.0])
     expected = np.average(fills, axis=0, weights=weights)
@@ -151,9 +151,9 @@ def test_every_snapshot_is_a_read_only_copy(noisy, small_weights):
     assert [snapshot.iteration for snapshot in found] == [1, 2, 3, 4]
     assert all(len(snapshot.losses) == 1 for snapshot in found)
     with pytest.raises(ValueError, match="read-only"):
-        found[0].ensemble[:] = 0
+        found[0].image[:] = 0
     # A view of the running ensemble would have moved on with it.
-    assert not np.array_equal(found[0].ensemble, found[1].ensemble)
+    assert not np.array_equal(found[0].image, found[1].image)
 
 
 def test_losses_are_all_told_however_rare_the_snapshots(noisy, small_weights):
@@ -168,7 +168,7 @@ def test_losses_are_all_told_however_rare_the_snapshots(noisy, small_weights):
 def test_the_result_is_the_last_snapshot(noisy, small_weights):
     found = snapshots(noisy, small_weights)
     result = fill(noisy, small_weights)
-    np.testing.assert_array_equal(found[-1].ensemble, result.numpy())
+    np.testing.assert_array_equal(found[-1].image, result.numpy())
 
 
 def test_a_loss_that_is_no_number_stops_with_the_way_out(noisy, small_weights):
@@ -269,7 +269,7 @@ def test_kept_means_are_those_of_the_noisy_image(noisy, small_weights):
     off = [abs(float((result - dark).mean())) for result in (raw, kept)]
     assert off[1] < 0.1 * off[0]
     last = snapshots(dark, small_weights, config)[-1]
-    assert (last.ensemble == kept.numpy()).all()
+    assert (last.image == kept.numpy()).all()
 
 
 OURS = NetworkConfig(
@@ -299,7 +299,7 @@ def test_a_first_look_is_shown_before_any_iteration(noisy, our_weights):
     first, *_, last = snapshots(noisy, our_weights, PASSES)
     seen = our_weights.to_network()(noisy, torch.zeros(noisy.shape, dtype=torch.bool))
     assert (first.iteration, first.fraction) == (0, 0)
-    np.testing.assert_allclose(first.ensemble, seen.detach().numpy(), atol=1e-6)
+    np.testing.assert_allclose(first.image, seen.detach().numpy(), atol=1e-6)
     assert (last.iteration, last.fraction) == (6, 1)
 
 
@@ -364,6 +364,6 @@ def test_every_iteration_is_a_chance_to_cancel_and_the_last_is_shown(
     )  # fmt: skip
     shown = []
     for snapshot in job:
-        shown.append(snapshot.ensemble is not None)
+        shown.append(snapshot.image is not None)
     assert len(shown) >= 40
     assert shown[-1]

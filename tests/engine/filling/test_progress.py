@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from napari_mpi.engine.filling import progress
-from napari_mpi.engine.filling.progress import Reporter, Standing
+from napari_mpi.engine.filling.progress import Progress, Reporter
 from napari_mpi.engine.runtime.errors import DivergenceError
 
-STANDING = Standing(
+PROGRESS = Progress(
     iteration=3, iterations=10, stage="iteration 3 of 10", adapts=True, fraction=0.3
 )
 
@@ -30,7 +30,7 @@ def clock(monkeypatch):
 
 
 def polled(reporter, **options):
-    return list(reporter.poll(STANDING, lambda: torch.ones(1, 1, 2, 2), **options))
+    return list(reporter.poll(PROGRESS, lambda: torch.ones(1, 1, 2, 2), **options))
 
 
 def test_nothing_is_told_before_it_is_time(clock):
@@ -39,21 +39,21 @@ def test_nothing_is_told_before_it_is_time(clock):
     assert polled(reporter) == []
     clock.now += 0.06
     (snapshot,) = polled(reporter)
-    assert snapshot.ensemble.tolist() == [[[[1, 1], [1, 1]]]]
+    assert snapshot.image.tolist() == [[[[1, 1], [1, 1]]]]
     assert (snapshot.iteration, snapshot.fraction) == (3, 0.3)
     assert polled(reporter) == []
 
 
 def test_what_takes_long_to_show_is_shown_rarely_but_told_as_often(clock):
     reporter = Reporter(0.1, 1e-3)
-    for snapshot in reporter.poll(STANDING, lambda: torch.ones(1, 1, 2, 2), now=True):
-        assert snapshot.ensemble is not None
+    for snapshot in reporter.poll(PROGRESS, lambda: torch.ones(1, 1, 2, 2), now=True):
+        assert snapshot.image is not None
         clock.now += 0.01  # a fiftieth of half a second
     shown = []
     for _ in range(10):
         clock.now += 0.11
         (snapshot,) = polled(reporter)
-        shown.append(snapshot.ensemble is not None)
+        shown.append(snapshot.image is not None)
     assert shown == [False] * 4 + [True] * 6  # showing these took no time
 
 
@@ -80,10 +80,10 @@ def test_a_preview_beside_the_work_shows_what_was_there_when_it_was_asked_for():
     shown = []
     for step in range(200):
         work += 1
-        standing = dataclasses.replace(STANDING, iteration=step)
+        standing = dataclasses.replace(PROGRESS, iteration=step)
         for snapshot in reporter.poll(standing, work.clone):
-            if snapshot.ensemble is not None:
-                shown.append((snapshot.iteration + 1, snapshot.ensemble))
+            if snapshot.image is not None:
+                shown.append((snapshot.iteration + 1, snapshot.image))
     assert shown
     for value, ensemble in shown:
         assert (ensemble == value).all()

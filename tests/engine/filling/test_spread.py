@@ -10,6 +10,7 @@ import torch
 from napari_mpi.engine.denoising import shared_adaptation
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.state import DenoisingState
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.filling.passes import finish
 from napari_mpi.engine.filling.spread import EnsembleSpread, PassSpread
 from napari_mpi.engine.images import results as growing
@@ -45,18 +46,21 @@ def small_network(channels):
     )
 
 
-def spread_of(image, axes, weights, config=CONFIG, **options):
+def spread_of(image, axes, weights, config=CONFIG, *, tile=None, **options):
     """Denoise; return the result and the spread."""
     state = DenoisingState(wants_spread=True)
     job = denoise(
-        image, axes, weights=weights, config=config, device="cpu", state=state,
+        prepare(image, axes, weights=weights, config=config, device="cpu", tile=tile),
+        state=state,
         **options,
-    )  # fmt: skip
+    )
     return np.asarray(run(job)), state.spread
 
 
 def plain(image, axes, weights, config=CONFIG):
-    return run(denoise(image, axes, weights=weights, config=config, device="cpu"))
+    return run(
+        denoise(prepare(image, axes, weights=weights, config=config, device="cpu"))
+    )
 
 
 # -- what it measures ----------------------------------------------------------------
@@ -136,7 +140,7 @@ def test_asking_changes_nothing_of_the_result(config, stack, weights, small_weig
 
 def test_nothing_is_kept_where_nobody_asks(stack, weights):
     state = DenoisingState()
-    run(denoise(stack, "ZYX", weights=weights, config=CONFIG, state=state))
+    run(denoise(prepare(stack, "ZYX", weights=weights, config=CONFIG), state=state))
     assert state.spread is None
 
 
@@ -186,14 +190,14 @@ def test_tiles_leave_no_trace_in_it(rng, weights, monkeypatch):
 
 def test_what_is_not_done_yet_is_not_a_number(stack, weights):
     state = DenoisingState(wants_spread=True)
-    job = denoise(stack, "ZYX", weights=weights, config=CONFIG, state=state)
+    job = denoise(prepare(stack, "ZYX", weights=weights, config=CONFIG), state=state)
     for snapshot in job:
         if snapshot.done == 1:
             break
     job.close()
     assert np.isfinite(state.spread[snapshot.index]).all()
     assert np.isnan(state.spread).sum() == stack[1:].size
-    run(denoise(stack, "ZYX", weights=weights, config=CONFIG, state=state))
+    run(denoise(prepare(stack, "ZYX", weights=weights, config=CONFIG), state=state))
     np.testing.assert_array_equal(state.spread, spread_of(stack, "ZYX", weights)[1])
 
 
@@ -205,7 +209,11 @@ def test_going_on_with_more_iterations_equals_doing_them_at_once(
     more = dataclasses.replace(config, iterations=config.iterations + 4)
     state = DenoisingState(wants_spread=True)
     for settings in (config, more):
-        run(denoise(stack[0], "YX", weights=start, config=settings, state=state))
+        run(
+            denoise(
+                prepare(stack[0], "YX", weights=start, config=settings), state=state
+            )
+        )
     np.testing.assert_array_equal(
         state.spread, spread_of(stack[0], "YX", start, more)[1]
     )
@@ -214,10 +222,12 @@ def test_going_on_with_more_iterations_equals_doing_them_at_once(
 def test_a_preview_takes_back_what_was_known(stack, weights):
     """After the passes the network is adapted further, and the result a preview."""
     state = DenoisingState(wants_spread=True)
-    options = {"weights": weights, "state": state, "device": "cpu"}
-    run(denoise(stack[0], "YX", config=CONFIG, **options))
+    options = {"weights": weights, "device": "cpu"}
+    run(denoise(prepare(stack[0], "YX", config=CONFIG, **options), state))
     more = dataclasses.replace(CONFIG, iterations=9)
-    job = denoise(stack[0], "YX", config=more, snapshot_interval=0, **options)
+    job = denoise(
+        prepare(stack[0], "YX", config=more, **options), state, snapshot_interval=0
+    )
     assert next(job).iteration < 9
     job.close()
     assert np.isnan(state.spread).all()

@@ -10,6 +10,8 @@ import torch
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication
 
+from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.networks import filling_network
 from napari_mpi.engine.runtime.jobs import run as run_job
 from napari_mpi.engine.settings.presets import preset
@@ -67,8 +69,6 @@ def messages():
 def test_one_press_gives_a_result_that_equals_the_engine_s(
     viewer, make_widget, noisy, small_weights, qtbot
 ):
-    from napari_mpi.engine.denoising.denoise import denoise
-
     source = viewer.add_image(noisy, name="cells", scale=(0.2, 0.2), units=("um", "um"))
     widget = make_widget()
     run = start(widget, qtbot)
@@ -76,11 +76,13 @@ def test_one_press_gives_a_result_that_equals_the_engine_s(
     (layer,) = result_layers(viewer)
     expected = run_job(
         denoise(
-            noisy,
-            "YX",
-            weights=small_weights,
-            config=widget.form.settings.config(),
-            device="cpu",
+            prepare(
+                noisy,
+                "YX",
+                weights=small_weights,
+                config=widget.form.settings.config(),
+                device="cpu",
+            )
         )
     )
     np.testing.assert_array_equal(layer.data, expected)
@@ -166,8 +168,6 @@ def test_pause_holds_the_iterations_and_continue_goes_on(
 def test_stop_and_keep_leaves_what_was_reached_and_continue_completes_it(
     viewer, make_widget, noisy, small_weights, gate, qtbot
 ):
-    from napari_mpi.engine.denoising.denoise import denoise
-
     viewer.add_image(noisy)
     widget = make_widget(iterations=400)
     run = start(widget, qtbot)
@@ -183,7 +183,9 @@ def test_stop_and_keep_leaves_what_was_reached_and_continue_completes_it(
     wait_for_end(run, qtbot)
     config = widget.form.settings.config()
     expected = run_job(
-        denoise(noisy, "YX", weights=small_weights, config=config, device="cpu")
+        denoise(
+            prepare(noisy, "YX", weights=small_weights, config=config, device="cpu")
+        )
     )
     np.testing.assert_array_equal(layer.data, expected)
     assert result_layers(viewer) == [layer]

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_mpi.engine.denoising import denoise, shared_adaptation
 from napari_mpi.engine.denoising import state as denoising_state
+from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.images import results
 from napari_mpi.engine.images.results import GrowingResult
 from napari_mpi.engine.runtime.jobs import run as run_job
@@ -95,10 +96,10 @@ def test_a_hidden_layer_is_added_that_equals_the_engine_s(
     config = widget.form.settings.config()
     run_job(
         denoise.denoise(
-            stack[0], "YX", weights=small_weights, config=config, device="cpu",
-            state=state,
+            prepare(stack[0], "YX", weights=small_weights, config=config, device="cpu"),
+            state,
         )
-    )  # fmt: skip
+    )
     # The worker's thread may split sums otherwise, which changes the last digits.
     np.testing.assert_allclose(layer.data, state.spread, rtol=1e-4, equal_nan=True)
     np.testing.assert_allclose(layer.scale, source.scale)

@@ -1,6 +1,7 @@
 """One adaptation for all files of a kind, made on windows of several of them."""
 
 import dataclasses
+import functools
 import math
 import time
 import warnings
@@ -8,38 +9,37 @@ from collections.abc import Generator
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from torch import Tensor
 
 from napari_mpi.batch.contents import content_sha256
 from napari_mpi.batch.outcomes import BatchSnapshot, failed
 from napari_mpi.batch.records import Records
 from napari_mpi.batch.request import BatchRequest, Item
 from napari_mpi.batch.starts import FOLDER_ADAPTATION, Kind, Starts, kind_of
-from napari_mpi.batch.work.one_file import free_memory
+from napari_mpi.batch.work.one_file import release_memory
 from napari_mpi.batch.work.tally import Tally
 from napari_mpi.engine.denoising.file import opened_image
-from napari_mpi.engine.denoising.planes import as_tensor
 from napari_mpi.engine.denoising.sampling import WINDOWS, take_sample
+from napari_mpi.engine.denoising.shared_adaptation import SharedAdaptation
 from napari_mpi.engine.denoising.task import effective_config, sees_opponents
-from napari_mpi.engine.filling.iterative import adapting
-from napari_mpi.engine.filling.progress import SNAPSHOT_INTERVAL, Reporter
+from napari_mpi.engine.filling.progress import Reporter
 from napari_mpi.engine.filling.state import FillingState
 from napari_mpi.engine.images.axes import ImageAxes
 from napari_mpi.engine.networks.weight_files import save_weights
 from napari_mpi.engine.networks.weights import Weights
-from napari_mpi.engine.runtime.devices import (
-    describe_device,
-    is_full_memory,
-    resolve_device,
-)
-from napari_mpi.engine.runtime.errors import EngineError, ImageError, OutOfMemory
+from napari_mpi.engine.runtime.devices import memory_told, resolve_device
+from napari_mpi.engine.runtime.errors import EngineError, ImageError
+from napari_mpi.engine.runtime.jobs import SNAPSHOT_INTERVAL, Every, beating
 from napari_mpi.engine.settings.presets import GUARDED
 
 _SIDE = 256  # pixels of a window along each axis, where settings name no crop
 _WAIT = 0.2  # seconds between two looks whether another run has adapted
+
+_TOO_LARGE = (
+    "to adapt to these files: close other programs, or let each file be adapted to by"
+    " itself"
+)
 
 T = TypeVar("T")
 Told = Generator[BatchSnapshot, None, T]
@@ -79,7 +79,7 @@ def share_adaptations(tally: Tally, request: BatchRequest, starts: Starts) -> St
             yield from _share(kind, numbers, tally, request, starts)
         except Exception as error:  # noqa: BLE001 the next kind's turn comes
             message = _sentence(error)
-        free_memory()
+        release_memory()
         for number in numbers if message else ():
             Records(request.folders.output).note_failure(tally.items[number], message)
             yield tally.settle(number, failed(tally.state.outcomes[number], message))
@@ -114,10 +114,9 @@ def _sentence(error: Exception) -> str:
 def _sorted_by_kind(tally: Tally, request: BatchRequest) -> Told[dict[Kind, list[int]]]:
     """Sort the files to be done; what cannot be read is told when its turn comes."""
     kinds: dict[Kind, list[int]] = {}
-    waiting, told = tally.waiting(), 0.0
+    waiting, due = tally.waiting(), Every(at_once=True)
     for count, number in enumerate(waiting):
-        if time.monotonic() - told >= SNAPSHOT_INTERVAL:
-            told = time.monotonic()
+        if due():
             yield tally.stage(f"sorting the files: {count} of {len(waiting)}")
         item = tally.items[number]
         try:
@@ -145,34 +144,16 @@ def _adapted(
     method, start = request.method, starts.unadapted
     device = resolve_device(method.device)
     files, windows = yield from _windows(kind, items, tally, request, start)
-    noisy = torch.cat([as_tensor(w, start.network.channels) for w in windows])
     layout = ImageAxes("YXS" if kind.colour else "YX", (1, 1, 3)[: 2 + kind.colour])
     config = effective_config(method.config, layout, start, device)
-    noisy = noisy.to(device)
-    state = FillingState(noisy, start.to_network(device), config, pooled=True)
     reporter = Reporter(SNAPSHOT_INTERVAL, config.learning_rate)
-
-    def preview() -> Tensor:
-        return noisy[:1, :1, :1, :1]  # nobody looks
-
-    full = False
-    try:
-        for filling in adapting(
-            noisy, config, state=state, reporter=reporter, preview=preview
-        ):
-            yield tally.stage(f"adapting to {kind} files: {filling.stage}")
-    except (MemoryError, RuntimeError) as error:
-        if not is_full_memory(error):
-            raise
-        full = True
-    if full:
-        raise OutOfMemory(
-            f"{describe_device(device)} has not enough memory to adapt to these files:"
-            " close other programs, or let each file be adapted to by itself"
-        )
-    if not state.adapts:
+    with memory_told(device, _TOO_LARGE):
+        shared = SharedAdaptation(windows, start, config, device)
+        for progress in shared.adapt(config, reporter):
+            yield tally.stage(f"adapting to {kind} files: {progress.stage}")
+    if not shared.state.adapts:
         warnings.warn(f"{kind} files: {GUARDED}", stacklevel=2)
-    return _weights(start, state, files, config)
+    return _weights(start, shared.state, files, config)
 
 
 def _windows(
@@ -183,9 +164,9 @@ def _windows(
     chosen = [items[(2 * n + 1) * len(items) // (2 * count)] for n in range(count)]
     files: dict[str, str] = {}
     windows: Windows = []
-    each = math.ceil(WINDOWS / count)
+    each, due = math.ceil(WINDOWS / count), Every(at_once=True)
     for number, item in enumerate(chosen):
-        stage = f"looking at {kind} files: {number} of {count}"
+        tell = functools.partial(_looking, tally, kind, f"{number} of {count}")
         found: Windows = []
         try:
             image = opened_image(item.source, request.method.axes)
@@ -200,31 +181,20 @@ def _windows(
                     thorough=start.network.architecture == "skip",
                     opponents=sees_opponents(start, layout),
                 )
-                sample = yield from _beating(job, tally, stage)
+                sample = yield from beating(job, due, tell)
                 if not sample.intensities.is_flat:
                     to_network = sample.intensities.to_network
                     found += [to_network(w) for w in sample.windows[:each]]
-            files[item.name] = yield from _beating(
-                content_sha256(item.source), tally, stage
-            )
+            reading = content_sha256(item.source)
+            files[item.name] = yield from beating(reading, due, tell)
         except Exception:  # noqa: BLE001 it is told when its turn comes
             continue
         windows += found  # all or none of a file, as `files` says
     return files, _of_one_size(windows, kind)
 
 
-def _beating(job: Generator[Any, None, T], tally: Tally, stage: str) -> Told[T]:
-    """Read on, and let whoever waits cancel a few times a second."""
-    told = 0.0
-    while True:
-        try:
-            next(job)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        if time.monotonic() - told >= SNAPSHOT_INTERVAL:
-            told = time.monotonic()
-            yield tally.stage(stage)
+def _looking(tally: Tally, kind: Kind, count: str, _: object) -> BatchSnapshot:
+    return tally.stage(f"looking at {kind} files: {count}")
 
 
 def _of_one_size(windows: Windows, kind: Kind) -> Windows:

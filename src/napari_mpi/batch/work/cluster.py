@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from napari_mpi.batch.outcomes import BatchSnapshot, Outcome, Status, failed
@@ -17,6 +17,7 @@ from napari_mpi.batch.starts import Starts
 from napari_mpi.batch.work.one_file import denoise_item
 from napari_mpi.batch.work.tally import Tally
 from napari_mpi.engine.runtime.errors import ConfigError, DeviceError
+from napari_mpi.engine.runtime.jobs import Every, run
 
 _CONNECT, _WAIT_FOR_ANSWER = "10s", 10.0
 _NOBODY = (
@@ -32,7 +33,7 @@ _one_at_a_time = threading.Lock()  # a worker's threads share its device
 Steps = Generator[BatchSnapshot, None, None]
 
 
-def spread(address: str, tally: Tally, request: BatchRequest) -> Steps:
+def distribute(address: str, tally: Tally, request: BatchRequest) -> Steps:
     """Let the workers of a cluster do the files; a lost worker's are done again.
 
     Parameters
@@ -102,7 +103,7 @@ def work_on(
         if signal.heard("stop", "cancel"):
             return not_reached
         job = denoise_item(item, request, starts, since=since)
-        with suppress(ClaimedElsewhere), closing(job):
+        with suppress(ClaimedElsewhere):
             return _driven(job, signal) or not_reached
         time.sleep(_ASK)
         return outcome_of(item, request.folders)
@@ -110,17 +111,20 @@ def work_on(
 
 def _driven(job: Any, signal: "_Signal") -> Outcome | None:
     """Drive a job to its end; None if it was cancelled."""
-    asked = time.monotonic()
-    while True:
-        try:
-            next(job)
-        except StopIteration as stop:
-            outcome: Outcome = stop.value
-            return outcome
-        if time.monotonic() - asked >= _ASK:
-            asked = time.monotonic()
-            if signal.heard("cancel"):
-                return None
+    due = Every(_ASK)
+
+    def ask(_: Any) -> None:
+        if due() and signal.heard("cancel"):
+            raise _Cancelled
+
+    with suppress(_Cancelled):
+        outcome: Outcome = run(job, ask)
+        return outcome
+    return None
+
+
+class _Cancelled(Exception):
+    """The batch has ended while a file was at work."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -194,7 +198,7 @@ def _gathered(
     from distributed import as_completed
 
     queue = as_completed(futures, loop=client.loop)
-    told, stopping = 0.0, False
+    due, stopping = Every(_ASK, at_once=True), False
     while futures:
         if tally.state.stop_after_file and not stopping:
             stopping = True
@@ -214,8 +218,7 @@ def _gathered(
                 queue.add(again)
             else:
                 yield tally.settle(number, outcome)
-        if time.monotonic() - told >= _ASK:
-            told = time.monotonic()
+        if due():
             workers = len(client.scheduler_info(n_workers=-1)["workers"])
             yield tally.stage(f"{workers} worker{'s' * (workers != 1)}")
         time.sleep(_LOOK if not queue.has_ready() else 0)

@@ -1,10 +1,10 @@
 """One file of a batch: whatever goes wrong with it is told, and stays with it."""
 
-import dataclasses
 import gc
 import logging
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,10 @@ from napari_mpi.batch.planning import planned
 from napari_mpi.batch.records import ClaimedElsewhere, Record, Records
 from napari_mpi.batch.request import BatchRequest, Item, outcome_of, said
 from napari_mpi.batch.starts import FOLDER_ADAPTATION, Starts, kind_of
-from napari_mpi.engine.denoising.file import (
-    DenoisedFile,
-    Opened,
-    denoise_file,
-    open_file,
-)
+from napari_mpi.engine.denoising.file import DenoisedFile, denoise_file, open_file
 from napari_mpi.engine.denoising.shared_adaptation import SMALLEST
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
+from napari_mpi.engine.denoising.task import Task
 from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.networks.weights import Weights
@@ -87,13 +83,13 @@ def denoise_item(
         raise
     except Exception as error:  # noqa: BLE001 the next file's turn comes
         outcome = _failed(outcome, error, item, records)
-    free_memory()  # only here: the error kept the frames that hold it
+    release_memory()  # only here: the error kept the frames that hold it
     with suppress(OSError):  # of a full disk, which the outcome tells of
         records.note_failure(item, outcome.message)
     return outcome
 
 
-def free_memory() -> None:
+def release_memory() -> None:
     """Free what nobody holds any more, on the GPU too."""
     gc.collect()
     if torch.cuda.is_available():
@@ -114,24 +110,24 @@ def _denoised(
     def start(image: ImageFile) -> Weights:
         return starts.weights(kind_of(image))
 
-    opened = open_file(item.source, staged, starts.method, start=start)
+    image, task = open_file(item.source, staged, starts.method, start=start)
     _make_folder(item, staged)
-    before = _level(opened.image.array, opened)
-    made, tile = yield from _with_second_try(opened, staged)
-    outcome = dataclasses.replace(
+    before = _level(task.image, task)
+    made, tile = yield from _with_second_try(image, task, staged)
+    outcome = replace(
         outcome,
         status=Status.DONE,
-        message="; ".join(_notes(opened, made, tile)),
-        shape=tuple(int(length) for length in opened.image.array.shape),
-        axes=opened.image.axes,
-        dtype=np.dtype(opened.image.array.dtype).name,
+        message="; ".join(_notes(task, made, tile)),
+        shape=tuple(int(length) for length in task.layout.shape),
+        axes=task.layout.letters,
+        dtype=np.dtype(task.image.dtype).name,
         seconds=round(watch.seconds, 3),
         noise_before=before,
-        noise_after=_level(made.result, opened),
+        noise_after=_level(made.result, task),
         settings=made.made,
     )
     record = Record(
-        made_from=starts.made_from(kind_of(opened.image)),
+        made_from=starts.made_from(kind_of(image)),
         input_sha256=input_sha256,
         source=str(item.source),
         outcome=as_json(outcome),
@@ -141,30 +137,30 @@ def _denoised(
     return outcome
 
 
-def _notes(opened: Opened, made: DenoisedFile, tile: int | None) -> list[str]:
-    adaptation = opened.weights.provenance.get(FOLDER_ADAPTATION, {})
+def _notes(task: Task, made: DenoisedFile, tile: int | None) -> list[str]:
+    adaptation = task.weights.provenance.get(FOLDER_ADAPTATION, {})
     guarded = [] if adaptation.get("adapted", True) else [GUARDED]
     return [*made.noise, *guarded, *made.notes, *([_SMALLER] if tile else [])]
 
 
-def _level(image: ArrayLike, opened: Opened) -> float | None:
+def _level(image: ArrayLike, task: Task) -> float | None:
     """Return the noise of source or result, with as many digits as mean something."""
-    level = noise_level(image, opened.layout)
+    level = noise_level(image, task.layout)
     return None if level is None else float(f"{level:.4g}")
 
 
 def _with_second_try(
-    opened: Opened, staged: Path
+    image: ImageFile, task: Task, staged: Path
 ) -> Job[DenoisingSnapshot, tuple[DenoisedFile, int | None]]:
     """Denoise a file; where the device fails, once more in the smallest tiles."""
     for tile in (None, SMALLEST):
         try:
-            made = yield from denoise_file(opened, staged, tile=tile)
+            made = yield from denoise_file(image, replace(task, tile=tile), staged)
             return made, tile
         except Exception as error:
             if tile is not None or not is_device_failure(error):
                 raise
-        free_memory()
+        release_memory()
     raise AssertionError("the second try returns or raises")
 
 
@@ -196,7 +192,7 @@ def _failed(
     logger.error("%s has failed", item.name, exc_info=error)
     sentence = f"something unforeseen went wrong ({type(error).__name__}: {error})"
     lines = "".join(traceback.format_exception(error))
-    return dataclasses.replace(failed(outcome, sentence), traceback=lines)
+    return replace(failed(outcome, sentence), traceback=lines)
 
 
 def _as_of_the_file(sentence: str, item: Item, records: Records) -> str:

@@ -17,7 +17,7 @@ from napari_mpi.batch.work.one_file import denoise_item
 from napari_mpi.batch.work.tally import Tally
 from napari_mpi.engine.runtime.devices import resolve_device
 from napari_mpi.engine.runtime.errors import EngineError
-from napari_mpi.engine.runtime.jobs import Job, Stopwatch, timed
+from napari_mpi.engine.runtime.jobs import Every, Job, Stopwatch, beating, timed
 
 _REPORT_INTERVAL = 60.0  # seconds between two reports while the work goes on
 _WAIT = 0.2  # seconds between two looks whether another run has done with a file
@@ -86,7 +86,7 @@ def _run(
         if scheduler is None:
             steps = _one_by_one(tally, request, starts, time.time())
         else:
-            steps = _spread(scheduler, tally, request)
+            steps = _distribute(scheduler, tally, request)
         with closing(steps):
             yield from _reporting(steps, tally, request)
     except BaseException:
@@ -109,11 +109,11 @@ def _note_failures(plan: Plan, request: BatchRequest) -> None:
                 records.note_failure(item, outcome.message)
 
 
-def _spread(scheduler: str, tally: Tally, request: BatchRequest) -> Steps:
+def _distribute(scheduler: str, tally: Tally, request: BatchRequest) -> Steps:
     # Its package is an extra.
-    from napari_mpi.batch.work.cluster import spread
+    from napari_mpi.batch.work.cluster import distribute
 
-    return spread(scheduler, tally, request)
+    return distribute(scheduler, tally, request)
 
 
 def _one_by_one(
@@ -140,29 +140,23 @@ def _one_by_one(
 def _do(
     number: int, tally: Tally, request: BatchRequest, starts: Starts, since: float
 ) -> Steps:
-    item = tally.items[number]
-    job: Any = denoise_item(item, request, starts, since=since)
-    with closing(job):
-        while True:
-            try:
-                snapshot = next(job)
-            except StopIteration as stop:
-                yield tally.settle(number, stop.value)
-                return
-            if snapshot is None:
-                yield tally.beat(number)
-                continue
-            planes = f", {snapshot.done} of {snapshot.planes} planes done"
-            stage = f"{snapshot.stage}{planes if snapshot.planes > 1 else ''}"
-            yield tally.progress(number, stage, snapshot.fraction)
+    def tell(snapshot: Any) -> BatchSnapshot:
+        if snapshot is None:
+            return tally.beat(number)
+        planes = f", {snapshot.done} of {snapshot.planes} planes done"
+        stage = f"{snapshot.stage}{planes if snapshot.planes > 1 else ''}"
+        return tally.progress(number, stage, snapshot.fraction)
+
+    job = denoise_item(tally.items[number], request, starts, since=since)
+    outcome = yield from beating(job, Every(0), tell)
+    yield tally.settle(number, outcome)
 
 
 def _reporting(steps: Steps, tally: Tally, request: BatchRequest) -> Steps:
     """Write the report now and then, for the night that the power fails."""
-    written = time.monotonic()
+    due = Every(_REPORT_INTERVAL)
     for snapshot in steps:
-        if snapshot.changed and time.monotonic() - written >= _REPORT_INTERVAL:
+        if snapshot.changed and due():
             with suppress(EngineError):  # the last one counts
                 write_report(request, tally.state.outcomes)
-            written = time.monotonic()
         yield snapshot

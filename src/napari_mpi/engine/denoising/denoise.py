@@ -3,41 +3,24 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from napari_mpi.engine.denoising.plane_by_plane import denoise_planes
+from napari_mpi.engine.denoising.plane_by_plane import LookingAt, PlaneByPlane
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
 from napari_mpi.engine.denoising.state import DenoisingState
-from napari_mpi.engine.denoising.task import LookingAt, Work, effective_config
-from napari_mpi.engine.filling.progress import SNAPSHOT_INTERVAL
-from napari_mpi.engine.images.arrays import ArrayLike
-from napari_mpi.engine.images.axes import ImageAxes
-from napari_mpi.engine.images.intensity import require_intensities, require_usable
+from napari_mpi.engine.denoising.task import Task
 from napari_mpi.engine.images.results import result_for, spread_for
-from napari_mpi.engine.networks.weights import Weights
-from napari_mpi.engine.runtime.devices import (
-    describe_device,
-    is_full_memory,
-    resolve_device,
-)
-from napari_mpi.engine.runtime.errors import OutOfMemory
-from napari_mpi.engine.runtime.jobs import Job
-from napari_mpi.engine.settings.filling import FillingConfig
+from napari_mpi.engine.runtime.devices import memory_told
+from napari_mpi.engine.runtime.jobs import SNAPSHOT_INTERVAL, Job
 
 
 def denoise(
-    image: ArrayLike,
-    axes: str,
-    *,
-    weights: Weights,
-    config: FillingConfig,
-    device: str | torch.device = "auto",
+    task: Task,
     state: DenoisingState | None = None,
+    *,
     snapshot_interval: float = SNAPSHOT_INTERVAL,
     looking_at: LookingAt | None = None,
     scratch: Path | None = None,
-    tile: int | None = None,
 ) -> Job[DenoisingSnapshot, Any]:
     """Denoise an image of any axes that hold Y and X.
 
@@ -48,19 +31,10 @@ def denoise(
 
     Parameters
     ----------
-    image : NDArray or other array
-        Integers or finite reals; it is not changed. Whatever has a shape, a type and
-        numpy's indices will do: dask and zarr arrays are read a plane at a time.
-    axes : str
-        One letter per dimension, such as 'YX', 'TZCYX' or 'YXS'.
-    weights : Weights
-        Where the network starts from, see `load_weights`.
-    config : FillingConfig
-        A preset or settings of one's own; see `effective_config`.
-    device : str or torch.device
-        'auto', 'cpu', 'cuda', 'cuda:1', 'mps'.
+    task : Task
+        The image and how to denoise it, see `prepare`.
     state : DenoisingState, optional
-        Filled as the work goes on; given again, with more iterations in the config
+        Filled as the work goes on; given again, with more iterations in the task
         perhaps, the work goes on exactly where it stood when the job was closed.
         It takes the spread of the fills too, if that is wanted.
     snapshot_interval : float
@@ -71,10 +45,6 @@ def denoise(
     scratch : Path, optional
         Folder on whose disk a result grows that is not numpy's; that of temporary files
         if None.
-    tile : int, optional
-        Rows and columns of the largest part of a plane that is filled, and adapted to,
-        at once; as large as the free memory allows if None. Settings without passes
-        take planes as a whole all the same.
 
     Yields
     ------
@@ -91,52 +61,25 @@ def denoise(
 
     Raises
     ------
-    AxesError, ConfigError, DeviceError, ImageError
-        If image, axes, settings and device don't fit; before any work is done, but for
-        values that are not finite in planes that are read later.
+    ImageError
+        If planes that are read on the way hold values that are not finite.
     DiskError
         If a result that must be on disk finds no room there.
     OutOfMemory
         If the device cannot hold the network's features for one plane, or one tile.
     """
-    image = image if hasattr(image, "shape") else np.asanyarray(image)
-    if isinstance(image, np.ndarray):  # a masked array too, which is refused
-        require_usable(image)
-    require_intensities(np.dtype(image.dtype))
-    layout = ImageAxes(axes, tuple(image.shape))
-    target = device if isinstance(device, torch.device) else resolve_device(device)
-    config = effective_config(config, layout, weights, target)
     state = state if state is not None else DenoisingState()
     if state.result is None:
-        state.result = result_for(image, layout, scratch)
+        state.result = result_for(task.image, task.layout, scratch)
     if state.wants_spread and state.spread is None:
-        state.spread = spread_for(image, layout, scratch)
-    work = Work(
-        image=image,
-        layout=layout,
-        weights=weights,
-        config=config,
-        device=target,
-        state=state,
-        interval=snapshot_interval,
-        looking_at=looking_at,
-        tile=tile,
-    )
-    full = False
+        state.spread = spread_for(task.image, task.layout, scratch)
+    work = PlaneByPlane(task, state, interval=snapshot_interval, looking_at=looking_at)
+    advice = "for this image: denoise a smaller part of it, close other programs"
     try:
-        yield from denoise_planes(work)
-    except (MemoryError, RuntimeError) as error:
-        if not is_full_memory(error):
-            raise
-        full = True
+        with memory_told(task.device, advice + _elsewhere(task.device)):
+            yield from work.snapshots()
     finally:
-        _release(state, target)
-    if full:
-        # Raised only here: the caught error keeps the frames that hold the memory.
-        raise OutOfMemory(
-            f"{describe_device(target)} has not enough memory for this image:"
-            f" denoise a smaller part of it, close other programs{_elsewhere(target)}"
-        )
+        _release(state, task.device)
     return state.result
 
 

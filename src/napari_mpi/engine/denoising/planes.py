@@ -113,7 +113,7 @@ def as_tensor(colours: NDArray[np.float32], channels: int) -> torch.Tensor:
 _FAR = 1_000_000  # another channel is farther than any plane of the same one
 
 
-class Agenda:
+class PlaneOrder:
     """Planes that are still to be filled.
 
     Parameters

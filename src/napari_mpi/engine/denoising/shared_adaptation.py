@@ -2,10 +2,10 @@
 
 import dataclasses
 import math
+import traceback
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_mpi.engine.denoising.planes import Plane, as_tensor
-from napari_mpi.engine.denoising.sampling import Sample
 from napari_mpi.engine.filling.iterative import adapting
-from napari_mpi.engine.filling.passes import NoiseModels, finish, learn_noise
-from napari_mpi.engine.filling.progress import FillingSnapshot, Reporter
+from napari_mpi.engine.filling.passes import Filled, NoiseModels, finish, learn_noise
+from napari_mpi.engine.filling.progress import Progress, Reporter
 from napari_mpi.engine.filling.spread import SpreadOf
 from napari_mpi.engine.filling.state import FillingState
 from napari_mpi.engine.images.arrays import ArrayLike
-from napari_mpi.engine.images.tiles import Tile, Window, tiles
+from napari_mpi.engine.images.tiles import Tile, tiles
 from napari_mpi.engine.networks.weights import Weights
 from napari_mpi.engine.noise.hot_pixels import without_hot_pixels
 from napari_mpi.engine.runtime.devices import (
@@ -40,38 +39,13 @@ _IMAGES = 24  # of float32, that the last passes hold of a tile
 _LEARNT_FROM = 512**2  # pixels, from which the noise is estimated well enough
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """How far a plane is filled.
-
-    Parameters
-    ----------
-    share : float
-        Share of the plane's work that is done, 0..1.
-    window : tuple of slice, optional
-        Rows and columns that are done now; None in between.
-    image : NDArray, optional
-        Shape (N, C, Y, X), float32, in network units: the window's result.
-    merged : bool
-        Whether the pixels' own values were merged in.
-    spread : NDArray, optional
-        Shape (N, C, Y, X), float32, in network units: the window's, if asked for.
-    """
-
-    share: float
-    window: Window | None = None
-    image: NDArray[np.float32] | None = field(default=None, repr=False)
-    merged: bool = False
-    spread: NDArray[np.float32] | None = field(default=None, repr=False)
-
-
 class SharedAdaptation:
     """A network adapted to windows of planes, which then fills each of the planes.
 
     Parameters
     ----------
-    sample : Sample
-        Windows of the planes, and their range of intensities.
+    windows : sequence of NDArray
+        Windows of the planes, each of shape (C, Y, X), float32, in network units.
     weights : Weights
         Where the network starts from.
     config : FillingConfig
@@ -84,7 +58,7 @@ class SharedAdaptation:
 
     def __init__(
         self,
-        sample: Sample,
+        windows: Sequence[NDArray[np.float32]],
         weights: Weights,
         config: FillingConfig,
         device: torch.device,
@@ -92,12 +66,9 @@ class SharedAdaptation:
         largest: int | None = None,
     ) -> None:
         self.channels = weights.network.channels
-        windows = [
-            as_tensor(sample.intensities.to_network(window), self.channels)
-            for window in sample.windows
-        ]
-        self._images = windows[0].shape[0]  # of one plane: the opponents of its colours
-        self._noisy = torch.cat(windows).to(device)
+        tensors = [as_tensor(window, self.channels) for window in windows]
+        self._images = tensors[0].shape[0]  # of one plane: the opponents of its colours
+        self._noisy = torch.cat(tensors).to(device)
         self._device = device
         self._side = largest or LARGEST
         self._models: NoiseModels | None = None
@@ -119,8 +90,8 @@ class SharedAdaptation:
         self,
         config: FillingConfig,
         reporter: Reporter,
-        preview: Callable[[], Tensor],
-    ) -> Generator[FillingSnapshot, None, None]:
+        preview: Callable[[], Tensor] | None = None,
+    ) -> Generator[Progress, None, None]:
         """Do the iterations that are left.
 
         Parameters
@@ -129,11 +100,15 @@ class SharedAdaptation:
             The settings.
         reporter : Reporter
             Makes the snapshots.
-        preview : callable
-            Returns what they are to show.
+        preview : callable, optional
+            Returns what they are to show; next to nothing if None.
         """
         yield from adapting(
-            self._noisy, config, state=self.state, reporter=reporter, preview=preview
+            self._noisy,
+            config,
+            state=self.state,
+            reporter=reporter,
+            preview=preview or (lambda: self._noisy[:1, :1, :1, :1]),
         )
 
     def predict(self, noisy: Tensor, masked: Tensor | None = None) -> Tensor:
@@ -175,21 +150,18 @@ class SharedAdaptation:
         while waiting:
             tile = waiting.popleft()
             part = math.prod(side.stop - side.start for side in tile.core)
-            full = False
             try:
                 for filled in self._fill_tile(tile, plane, image, config, spread_of):
                     share = (done + part * filled.share) / total
                     yield dataclasses.replace(filled, share=share)
+                done += part
             except (MemoryError, RuntimeError) as error:
                 if not is_full_memory(error) or self._side <= SMALLEST:
                     raise
-                full = True  # handled below: the error keeps the tile's memory
-            if full:
+                traceback.clear_frames(error.__traceback__)  # which keep its memory
                 self._halve(tile)
                 again = [tile, *waiting]
                 waiting = deque(t for old in again for t in self._tiles(plane, old))
-            else:
-                done += part
 
     def _fill_tile(
         self,
@@ -211,15 +183,14 @@ class SharedAdaptation:
             models=self._models,
             spread_of=spread_of,
         )
-        for passed in passes:
-            if passed.share < 1:
-                yield Filled(passed.share)
-
-        def core(whole: Tensor) -> NDArray[np.float32]:
-            return whole[(..., *tile.inner)].to("cpu").numpy()
-
-        spread = None if passed.spread is None else core(passed.spread)
-        yield Filled(1.0, tile.core, core(passed.image), passed.merged, spread)
+        core = (..., *tile.inner)
+        for filled in passes:
+            if filled.image is None:
+                yield filled
+                continue
+            image, spread = filled.image[core], filled.spread
+            spread = None if spread is None else spread[core]
+            yield Filled(1.0, image, filled.merged, spread, tile.core)
 
     def _learn_noise(self, config: FillingConfig) -> None:
         """Estimate the noise once for all planes, so that they are merged alike."""

@@ -1,6 +1,7 @@
-"""What denoising tells of itself, and what it keeps to go on from."""
+"""What denoising has reached: what it tells of itself, and what it goes on from."""
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,25 @@ from napari_mpi.engine.settings.filling import FillingConfig
 from napari_mpi.engine.settings.presets import GUARDED, UNMERGED
 
 Array = NDArray[np.generic]
+
+
+@dataclass(slots=True)
+class ChannelState:
+    """What is known of a channel, and the network adapted to it.
+
+    Parameters
+    ----------
+    sample : Sample
+        What was found in it.
+    choice : Choice, optional
+        What was found of its noise, and the settings chosen by it.
+    adaptation : SharedAdaptation, optional
+        That of all its planes, or of the plane at work.
+    """
+
+    sample: Sample = field(repr=False)
+    choice: Choice | None = None
+    adaptation: SharedAdaptation | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -37,12 +57,8 @@ class DenoisingState:
         Whether the network was adapted to every plane so far.
     merged : bool
         Whether the pixels' own values were merged into every plane that is done.
-    choices : dict
-        What was found of the noise, and the settings chosen by it, by channel.
-    samples : dict
-        What was found in an item, by its channel.
-    shared : dict
-        Adaptations that are shared, by channel, or the one of the plane at work.
+    channels : dict
+        What is known of the channels that were looked at, by their number.
     filling : FillingState, optional
         What filling a plane by itself needs to go on.
     wants_spread : bool
@@ -59,72 +75,71 @@ class DenoisingState:
     done: dict[int, int] = field(default_factory=dict, repr=False)
     adapted: bool = True
     merged: bool = True
-    choices: dict[int, Choice] = field(default_factory=dict)
-    samples: dict[int, Sample] = field(default_factory=dict, repr=False)
-    shared: dict[int, SharedAdaptation] = field(default_factory=dict, repr=False)
+    channels: dict[int, ChannelState] = field(default_factory=dict)
     filling: FillingState | None = field(default=None, repr=False)
     wants_spread: bool = False
     spread: Any = field(default=None, repr=False)
 
     def to(self, device: torch.device) -> None:
         """Move what is needed to go on to a device."""
-        for part in (self.filling, *self.shared.values()):
-            if part is not None:
-                part.to(device)
+        if self.filling is not None:
+            self.filling.to(device)
+        for channel in self.channels.values():
+            if channel.adaptation is not None:
+                channel.adaptation.to(device)
 
-
-def reached(state: DenoisingState) -> dict[str, Any]:
-    """Return how far a result has come, as JSON values."""
-    made: dict[str, Any] = {
-        "planes": len(state.done),
-        "iteration": state.iteration,
-        "adapted": state.adapted,
-        "merged": bool(state.done) and state.merged,
-    }
-    if state.choices:
-        made["noise"] = [
+    def reached(self) -> dict[str, Any]:
+        """Return how far a result has come, as JSON values."""
+        made: dict[str, Any] = {
+            "planes": len(self.done),
+            "iteration": self.iteration,
+            "adapted": self.adapted,
+            "merged": bool(self.done) and self.merged,
+        }
+        noise = [
             {
                 "channel": channel,
                 "words": choice.words(),
                 "found": choice.found and dataclasses.asdict(choice.found),
                 "settings": dataclasses.asdict(choice.config),
             }
-            for channel, choice in sorted(state.choices.items())
+            for channel, choice in self._choices()
         ]
-    return made
+        return {**made, "noise": noise} if noise else made
 
+    def notes_on(self, config: FillingConfig) -> list[str]:
+        """Return what to tell of planes that were left unadapted or unmerged.
 
-def notes_on(state: DenoisingState, config: FillingConfig) -> list[str]:
-    """Return what to tell of planes that were left unadapted or unmerged.
+        Where the noise itself has chosen so, `noise_in_words` tells it.
 
-    Where the noise itself has chosen so, `noise_in_words` tells it.
+        Parameters
+        ----------
+        config : FillingConfig
+            What was asked for.
+        """
+        configs = [choice.config for _, choice in self._choices()] or [config]
+        if all(chosen.learning_rate for chosen in configs) and not self.adapted:
+            return [GUARDED]
+        if all(chosen.merge for chosen in configs) and not self.merged:
+            return [UNMERGED]
+        return []
 
-    Parameters
-    ----------
-    state : DenoisingState
-        What has been reached.
-    config : FillingConfig
-        What was asked for.
-    """
-    configs = [choice.config for choice in state.choices.values()] or [config]
-    if all(chosen.learning_rate for chosen in configs) and not state.adapted:
-        return [GUARDED]
-    if all(chosen.merge for chosen in configs) and not state.merged:
-        return [UNMERGED]
-    return []
+    def noise_in_words(self) -> tuple[str, ...]:
+        """Return what was found of the noise, and chosen by it; a line per channel.
 
+        Channels that are alike share a line; there is none where nothing was to choose.
+        """
+        lines: dict[str, list[int]] = {}
+        for channel, choice in self._choices():
+            lines.setdefault(choice.words(), []).append(channel)
+        if len(lines) < 2:
+            return tuple(lines)
+        return tuple(
+            f"channel{'s' * (len(of) > 1)} {', '.join(map(str, of))}: {words}"
+            for words, of in lines.items()
+        )
 
-def noise_in_words(state: DenoisingState) -> tuple[str, ...]:
-    """Return what was found of the noise, and chosen by it; a line for each channel.
-
-    Channels that are alike share a line; there is none where nothing was to be chosen.
-    """
-    lines: dict[str, list[int]] = {}
-    for channel, choice in sorted(state.choices.items()):
-        lines.setdefault(choice.words(), []).append(channel)
-    if len(lines) < 2:
-        return tuple(lines)
-    return tuple(
-        f"channel{'s' * (len(of) > 1)} {', '.join(map(str, of))}: {words}"
-        for words, of in lines.items()
-    )
+    def _choices(self) -> Iterator[tuple[int, Choice]]:
+        for number, channel in sorted(self.channels.items()):
+            if channel.choice is not None:
+                yield number, channel.choice

@@ -1,29 +1,24 @@
-"""One call of `denoise`: image, axes, weights, settings, device, checked."""
+"""An image and how it is to be denoised: all that fits together, before any work."""
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
-from napari_mpi.engine.denoising.state import (
-    DenoisingState,
-    reached,
-)
+from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.filling.spread import SpreadOf
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.images.axes import ImageAxes
+from napari_mpi.engine.images.intensity import require_intensities, require_usable
+from napari_mpi.engine.networks.loading import load_weights
 from napari_mpi.engine.networks.weights import Weights
-from napari_mpi.engine.runtime.devices import (
-    describe_device,
-)
+from napari_mpi.engine.runtime.devices import describe_device, resolve_device
 from napari_mpi.engine.runtime.errors import ConfigError
 from napari_mpi.engine.runtime.precision import resolve_precision
 from napari_mpi.engine.settings.filling import FillingConfig
-
-LookingAt = Callable[[], Mapping[str, int] | None]
 
 WHOLE = 1024**2
 """Pixels of a plane that is adapted to as a whole where it is the only one."""
@@ -31,11 +26,26 @@ WHOLE = 1024**2
 _SAMPLE_SIDE = 256  # pixels of a window along each axis, where settings name no crop
 
 
-@dataclass(slots=True, kw_only=True)
-class Work:
-    """One call of `denoise`: what it was given, checked; see there.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """An image and how it is to be denoised, as `prepare` makes it.
 
-    ``done`` counts the planes that are done.
+    Parameters
+    ----------
+    image : NDArray or other array
+        What has a shape, a type and numpy's indices.
+    layout : ImageAxes
+        Its axes, with its shape.
+    weights : Weights
+        Where the network starts from.
+    config : FillingConfig
+        The settings that image, weights and device lead to.
+    device : torch.device
+        Where the work is done.
+    tile : int, optional
+        Rows and columns of the largest part of a plane that is filled, and adapted to,
+        at once; as large as the free memory allows if None. Settings without passes
+        take planes as a whole all the same.
     """
 
     image: ArrayLike = field(repr=False)
@@ -43,11 +53,7 @@ class Work:
     weights: Weights
     config: FillingConfig
     device: torch.device
-    state: DenoisingState
-    interval: float
-    looking_at: LookingAt | None
     tile: int | None = None
-    done: int = 0
 
     @property
     def channels(self) -> int:
@@ -65,10 +71,8 @@ class Work:
         return self.config.share and self.layout.plane_count > self.layout.channel_count
 
     @property
-    def spread_of(self) -> SpreadOf | None:
-        """Whose spread is wanted, if any."""
-        if not self.state.wants_spread:
-            return None
+    def spread_of(self) -> SpreadOf:
+        """Whose spread is meant, where one is wanted."""
         return "channels" if self.layout.is_colour else "mean"
 
     @property
@@ -80,6 +84,84 @@ class Work:
     def sample_side(self) -> int:
         """Rows and columns of the windows that are sampled."""
         return self.config.crop or _SAMPLE_SIDE
+
+    def provenance(self, state: DenoisingState | None = None) -> dict[str, Any]:
+        """Return what is needed to make a result again, as JSON values.
+
+        Parameters
+        ----------
+        state : DenoisingState, optional
+            What has been reached, to be told too.
+        """
+        made: dict[str, Any] = {
+            "version": importlib.metadata.version("napari-mpi"),
+            "method": "Masked Pre-train then Iterative fill, arXiv 2401.14966",
+            "axes": self.layout.letters,
+            "settings": dataclasses.asdict(self.config),
+            "weights": {
+                **self.weights.provenance,
+                "name": self.weights.name,
+                "sha256": self.weights.sha256,
+            },
+            "device": describe_device(self.device),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+        if state is not None:
+            made["reached"] = state.reached()
+        if self.tile is not None:
+            made["tile"] = self.tile
+        return made
+
+
+def prepare(
+    image: ArrayLike,
+    axes: str,
+    *,
+    weights: Weights | str,
+    config: FillingConfig,
+    device: str | torch.device = "auto",
+    tile: int | None = None,
+) -> Task:
+    """Check that an image can be denoised as asked, before any work is done.
+
+    Parameters
+    ----------
+    image : NDArray or other array
+        Integers or finite reals; it is not changed. Whatever has a shape, a type and
+        numpy's indices will do: dask and zarr arrays are read a plane at a time.
+    axes : str
+        One letter per dimension, such as 'YX', 'TZCYX' or 'YXS'.
+    weights : Weights or str
+        Where the network starts from, or what `load_weights` takes.
+    config : FillingConfig
+        A preset or settings of one's own; see `effective_config`.
+    device : str or torch.device
+        'auto', 'cpu', 'cuda', 'cuda:1', 'mps'.
+    tile : int, optional
+        See `Task`.
+
+    Raises
+    ------
+    AxesError, ConfigError, DeviceError, ImageError, WeightsError
+        If image, axes, settings, weights and device don't fit.
+    """
+    image = image if hasattr(image, "shape") else np.asanyarray(image)
+    if isinstance(image, np.ndarray):  # a masked array too, which is refused
+        require_usable(image)
+    require_intensities(np.dtype(image.dtype))
+    layout = ImageAxes(axes, tuple(image.shape))
+    target = device if isinstance(device, torch.device) else resolve_device(device)
+    if isinstance(weights, str):
+        weights = load_weights(weights, seed=config.seed)
+    return Task(
+        image=image,
+        layout=layout,
+        weights=weights,
+        config=effective_config(config, layout, weights, target),
+        device=target,
+        tile=tile,
+    )
 
 
 def sees_opponents(weights: Weights, layout: ImageAxes) -> bool:
@@ -116,33 +198,6 @@ def effective_config(
     # What is still to be chosen may have a precision of its own.
     chosen = config if config.by_noise else with_precision(config, device)
     return dataclasses.replace(chosen, shared_mask=shared or config.shared_mask)
-
-
-def provenance(
-    config: FillingConfig,
-    weights: Weights,
-    device: torch.device,
-    axes: str,
-    state: DenoisingState | None = None,
-) -> dict[str, Any]:
-    """Return what is needed to make a result again, as JSON values."""
-    made: dict[str, Any] = {
-        "version": importlib.metadata.version("napari-mpi"),
-        "method": "Masked Pre-train then Iterative fill, arXiv 2401.14966",
-        "axes": axes,
-        "settings": dataclasses.asdict(config),
-        "weights": {
-            **weights.provenance,
-            "name": weights.name,
-            "sha256": weights.sha256,
-        },
-        "device": describe_device(device),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
-    if state is not None:
-        made["reached"] = reached(state)
-    return made
 
 
 def with_precision(config: FillingConfig, device: torch.device) -> FillingConfig:

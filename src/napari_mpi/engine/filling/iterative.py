@@ -9,10 +9,9 @@ from napari_mpi.engine.filling.ensemble import Window
 from napari_mpi.engine.filling.masks import random_masks
 from napari_mpi.engine.filling.passes import finish
 from napari_mpi.engine.filling.progress import (
-    SNAPSHOT_INTERVAL,
-    FillingSnapshot,
+    Progress,
     Reporter,
-    standing_of,
+    progress_of,
 )
 from napari_mpi.engine.filling.state import FillingState
 from napari_mpi.engine.networks.filling_network import FillingNetwork
@@ -24,7 +23,7 @@ from napari_mpi.engine.noise.correlation import (
 from napari_mpi.engine.noise.model import estimate_noise
 from napari_mpi.engine.noise.smoothing import smoothed
 from napari_mpi.engine.runtime.errors import ConfigError
-from napari_mpi.engine.runtime.jobs import Job
+from napari_mpi.engine.runtime.jobs import SNAPSHOT_INTERVAL, Job
 from napari_mpi.engine.settings.filling import FillingConfig
 
 CORRELATED = 0.4
@@ -45,7 +44,7 @@ def iterative_filling(
     masks: Iterable[Tensor] | None = None,
     state: FillingState | None = None,
     snapshot_interval: float = SNAPSHOT_INTERVAL,
-) -> Job[FillingSnapshot, Tensor]:
+) -> Job[Progress, Tensor]:
     """Denoise one image by filling randomly hidden pixels again and again.
 
     Each iteration hides pixels, predicts them, moves the ensemble towards what was
@@ -77,7 +76,7 @@ def iterative_filling(
 
     Yields
     ------
-    FillingSnapshot
+    Progress
         At least the last, which equals the result.
 
     Returns
@@ -105,14 +104,15 @@ def iterative_filling(
         passes = finish(
             noisy, state.adaptation.predict, config, spread_of=state.spread_of
         )
-        for passed in passes:
-            standing = standing_of(state, noisy, config, passed.share)
-            if passed.share < 1:
-                yield from reporter.poll(standing, image)
-        result, state.merged = passed.image, passed.merged
-        state.passed_spread = passed.spread
+        for filled in passes:
+            if filled.image is None:
+                progress = progress_of(state, noisy, config, filled.share)
+                yield from reporter.poll(progress, image)
+            else:
+                result, state.merged = filled.image, filled.merged
+        state.passed_spread = filled.spread
     yield from reporter.poll(
-        standing_of(state, noisy, config, 1.0), result.clone, now=True
+        progress_of(state, noisy, config, 1.0), result.clone, now=True
     )
     return result
 
@@ -125,7 +125,7 @@ def adapting(
     reporter: Reporter,
     masks: Iterable[Tensor] | None = None,
     preview: Callable[[], Tensor] | None = None,
-) -> Iterator[FillingSnapshot]:
+) -> Iterator[Progress]:
     """Do the iterations of `iterative_filling`, without what follows them.
 
     Parameters
@@ -145,16 +145,16 @@ def adapting(
 
     Yields
     ------
-    FillingSnapshot
+    Progress
         When one is due.
     """
     draws = _drawn(noisy, config, state) if masks is None else iter(masks)
     state.network.train()
     if config.passes and not state.looked:
         _look(state, noisy, config)
-        standing = standing_of(state, noisy, config)
+        progress = progress_of(state, noisy, config)
         first = preview or state.ensemble.image.clone
-        yield from reporter.poll(standing, first, now=True)
+        yield from reporter.poll(progress, first, now=True)
 
     def image() -> Tensor:
         return _preview(state, noisy, config)
@@ -163,7 +163,7 @@ def adapting(
         reporter.note(_iterate(state, noisy, config, draws))
         if state.iteration < config.iterations or config.passes:
             yield from reporter.poll(
-                standing_of(state, noisy, config), preview or image
+                progress_of(state, noisy, config), preview or image
             )
 
 

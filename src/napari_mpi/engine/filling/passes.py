@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeGuard
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from napari_mpi.engine.filling.masks import complementary_masks, numbers_at
 from napari_mpi.engine.filling.spread import PassSpread, SpreadOf
 from napari_mpi.engine.images.colours import noise_sources
+from napari_mpi.engine.images.tiles import Window
 from napari_mpi.engine.noise.model import NoiseModel, estimate_noise
 from napari_mpi.engine.noise.smoothing import BELL_WIDTH, smoothed
 from napari_mpi.engine.settings.filling import FillingConfig
@@ -24,25 +25,29 @@ _LEAST_PROBE = 1e-3  # of the network's range, so that float32 resolves the answ
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
-    """What the last passes have reached.
+class Filled:
+    """How far an image, or a plane, is filled by the last passes.
 
     Parameters
     ----------
     share : float
-        Of the passes, those that are done, 0..1.
-    image : Tensor
-        Shape (N, C, Y, X), the newest prediction; the result in the last.
+        Share of the work that is done, 0..1.
+    image : Tensor, optional
+        Shape (N, C, Y, X), in network units: the result, or that of ``window``; None in
+        between.
     merged : bool
         Whether the pixels' own values were merged in.
     spread : Tensor, optional
-        Standard deviation of every pixel, see `PassSpread`; in the last if asked for.
+        Standard deviation of every pixel of ``image``, see `PassSpread`, if asked for.
+    window : tuple of slice, optional
+        Rows and columns that ``image`` is of; all if None.
     """
 
     share: float
-    image: Tensor
+    image: Tensor | None = field(default=None, repr=False)
     merged: bool = False
-    spread: Tensor | None = None
+    spread: Tensor | None = field(default=None, repr=False)
+    window: Window | None = None
 
 
 def finish(
@@ -53,7 +58,7 @@ def finish(
     at: tuple[int, int] = (0, 0),
     models: NoiseModels | None = None,
     spread_of: SpreadOf | None = None,
-) -> Iterator[Passed]:
+) -> Iterator[Filled]:
     """Predict an image with a few masks, and merge it with the noisy one.
 
     The masks are complementary: each pixel is hidden in exactly one of them. Their mean
@@ -77,7 +82,7 @@ def finish(
 
     Yields
     ------
-    Passed
+    Filled
         One per pass; the last holds the denoised image.
     """
     total = passes_of(config)
@@ -89,24 +94,24 @@ def finish(
             collected.add(prediction)
         filled = torch.where(masked, prediction, filled)
         hidden_mean += prediction / config.passes
-        yield Passed(done / total, prediction)
+        yield Filled(done / total)
     unmasked = predict(noisy, None)
     spread = None if collected is None else collected.around(unmasked)
     result = (unmasked + hidden_mean) / 2
     if config.keep_means:
         result = result + smoothed(noisy - result)
     if config.merge:
-        yield Passed((config.passes + 1) / total, result)
+        yield Filled((config.passes + 1) / total)
         models = models or _models(noisy, unmasked, filled, noisy.shape[0])
     if not config.merge or not _are_white(models):
-        yield Passed(1.0, result, spread=spread)
+        yield Filled(1.0, result, spread=spread)
         return
     taken = _taken(noisy, unmasked, predict, config.seed, at)
     # Open in all passes but one, and in the one that hides nothing.
     share = 1 - 1 / (2 * config.passes)
     variance = _variance(models, unmasked)
     image = merged(noisy, result, share * taken, variance)
-    yield Passed(1.0, image, merged=True, spread=spread)
+    yield Filled(1.0, image, merged=True, spread=spread)
 
 
 def learn_noise(

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,16 +16,13 @@ from napari_mpi.engine.runtime.cuda import CopyOut
 from napari_mpi.engine.runtime.errors import DivergenceError
 from napari_mpi.engine.settings.filling import FillingConfig
 
-SNAPSHOT_INTERVAL = 0.1
-"""Seconds between snapshots: a cancel is seen within 0.2 s, or after one iteration."""
-
 _PREVIEW_SHARE = 0.02  # of the time, that previews may take at the most
 _LONGEST_WAIT = 2.0  # seconds between previews, however long they take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How far the work has come.
+class Progress:
+    """How far filling has come.
 
     Parameters
     ----------
@@ -39,6 +37,12 @@ class Standing:
         the guard found correlated noise.
     fraction : float
         Share of the whole work that is done, 0..1.
+    losses : tuple of float
+        Masked loss of every iteration since the last with an image, in network units
+        squared; empty without one.
+    image : NDArray, optional
+        Shape (N, C, Y, X), float32, a read-only copy of the denoised image so far; None
+        where it is too soon after the last, since copies take time too.
     """
 
     iteration: int
@@ -46,24 +50,8 @@ class Standing:
     stage: str
     adapts: bool
     fraction: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FillingSnapshot(Standing):
-    """What iterative filling has reached; for the other fields see `Standing`.
-
-    Parameters
-    ----------
-    losses : tuple of float
-        Masked loss of every iteration since the last snapshot with an ensemble; empty
-        without one.
-    ensemble : NDArray, optional
-        Shape (N, C, Y, X), float32, a read-only copy of the denoised image so far; None
-        where it is too soon after the last, since copies take time too.
-    """
-
     losses: tuple[float, ...] = ()
-    ensemble: NDArray[np.float32] | None = field(default=None, repr=False)
+    image: NDArray[Any] | None = field(default=None, repr=False)
 
 
 class Reporter:
@@ -72,7 +60,7 @@ class Reporter:
     Parameters
     ----------
     interval : float
-        Least time between two snapshots in seconds; 0 gives one with an ensemble per
+        Least time between two snapshots in seconds; 0 gives one with an image per
         iteration.
     learning_rate : float
         To be named where the loss is no longer finite.
@@ -84,25 +72,25 @@ class Reporter:
         self._losses: list[Tensor] = []
         self._told = self._shown = time.monotonic()
         self._wait = interval
-        self._pending: tuple[Standing, _Copy | CopyOut] | None = None
+        self._pending: tuple[Progress, _Copy | CopyOut] | None = None
 
     def note(self, loss: Tensor) -> None:
         """Keep the loss of one iteration until it is told."""
         self._losses.append(loss)
 
     def poll(
-        self, standing: Standing, image: Callable[[], Tensor], *, now: bool = False
-    ) -> Iterator[FillingSnapshot]:
+        self, progress: Progress, image: Callable[[], Tensor], *, now: bool = False
+    ) -> Iterator[Progress]:
         """Yield a snapshot if one is due.
 
         Parameters
         ----------
-        standing : Standing
+        progress : Progress
             How far it has come.
         image : callable
             Returns the denoised image so far, in memory that nothing will write to.
         now : bool
-            Whether a snapshot with an ensemble is wanted at once.
+            Whether a snapshot with an image is wanted at once.
 
         Raises
         ------
@@ -111,35 +99,35 @@ class Reporter:
         """
         started = time.monotonic()
         if now or (self._pending is None and started - self._shown >= self._wait):
-            self._pending = (standing, _copy((image(), *self._stacked_losses())))
+            self._pending = (progress, _copy((image(), *self._stacked_losses())))
         if self._pending is not None and (now or self._pending[1].is_there):
             yield self._whole(*self._pending)
             self._pending = None
             self._told = self._shown = time.monotonic()
             # What was done with it counts too: it took the same processor's time.
-            cost = (self._shown - started) / _PREVIEW_SHARE
-            self._wait = max(self._interval, min(cost, _LONGEST_WAIT))
+            took = (self._shown - started) / _PREVIEW_SHARE
+            self._wait = max(self._interval, min(took, _LONGEST_WAIT))
             self._wait = self._wait if self._interval else 0.0
         elif started - self._told >= self._interval:
-            yield FillingSnapshot(**asdict(standing))
+            yield progress
             self._told = time.monotonic()
 
     def _stacked_losses(self) -> tuple[Tensor, ...]:
         kept, self._losses = self._losses, []
         return (torch.stack(kept),) if kept else ()
 
-    def _whole(self, standing: Standing, copy: "_Copy | CopyOut") -> FillingSnapshot:
-        image, *stacked = copy.take()
+    def _whole(self, progress: Progress, copy: "_Copy | CopyOut") -> Progress:
+        copied, *stacked = copy.take()
         losses = tuple(value for part in stacked for value in part.tolist())
         if not np.isfinite(losses).all():
             raise DivergenceError(
                 "the masked loss is no longer a number at iteration"
-                f" {standing.iteration}: lower the learning rate, which is"
+                f" {progress.iteration}: lower the learning rate, which is"
                 f" {self._learning_rate:g}"
             )
-        ensemble = image.numpy()
-        ensemble.flags.writeable = False
-        return FillingSnapshot(**asdict(standing), losses=losses, ensemble=ensemble)
+        shown = copied.numpy()
+        shown.flags.writeable = False
+        return replace(progress, losses=losses, image=shown)
 
 
 class _Copy:
@@ -162,24 +150,40 @@ def _copy(values: tuple[Tensor, ...]) -> "_Copy | CopyOut":
 _STEP_COST = 3  # predictions that one step takes as long as, its gradients included
 
 
-def standing_of(
+def cost(config: FillingConfig, shape: tuple[int, ...]) -> tuple[float, float]:
+    """Return what adapting takes, and what the passes take, in pixels predicted.
+
+    Parameters
+    ----------
+    config : FillingConfig
+        The settings.
+    shape : tuple of int
+        That of the image, which ends with rows and columns.
+    """
+    rows, columns = shape[-2:]
+    adapt = float(config.iterations * _STEP_COST)
+    adapt *= min(config.crop or rows, rows) * min(config.crop or columns, columns)
+    if not config.passes:
+        return adapt, 0.0
+    fill = float(passes_of(config) * len(config.factors) * rows * columns)
+    return adapt if config.learning_rate else 0.0, fill
+
+
+def progress_of(
     state: FillingState, noisy: Tensor, config: FillingConfig, passed: float = 0.0
-) -> Standing:
+) -> Progress:
     """Return how far it is, by the pixels predicted and still to predict."""
-    height, width = noisy.shape[-2:]
-    crop = [min(config.crop or side, side) for side in (height, width)]
-    iterations = config.iterations * _STEP_COST * crop[0] * crop[1]
-    alone = config.passes and not state.pooled  # else the passes are another's
-    passes = passes_of(config) * height * width if alone else 0
-    done = iterations * state.iteration / config.iterations
+    adapt, fill = cost(config, noisy.shape)
+    fill = 0.0 if state.pooled else fill  # the passes are another's
+    done = adapt * state.iteration / config.iterations
     if passed:
-        done = iterations + passed * passes
-    return Standing(
+        done = adapt + passed * fill
+    return Progress(
         iteration=state.iteration,
         iterations=config.iterations,
         stage=_stage(state, config, passed),
         adapts=state.adapts,
-        fraction=done / (iterations + passes),
+        fraction=done / (adapt + fill) if adapt + fill else 1.0,
     )
 
 

@@ -21,10 +21,10 @@ from napari_mpi.engine.pretraining.state import (
 )
 from napari_mpi.engine.runtime.devices import (
     describe_device,
-    is_full_memory,
+    memory_told,
     resolve_device,
 )
-from napari_mpi.engine.runtime.errors import ConfigError, OutOfMemory
+from napari_mpi.engine.runtime.errors import ConfigError
 from napari_mpi.engine.runtime.jobs import Job
 from napari_mpi.engine.runtime.precision import resolve_precision
 from napari_mpi.engine.settings.network import NetworkConfig
@@ -115,25 +115,15 @@ def pretrain(
     run = PretrainingRun(
         images, state, target, processes, checkpoint, checkpoint_interval
     )
-    full = False
+    crops = f"{config.batch_size} crops of {config.crop_size} x {config.crop_size}"
     try:
-        state.to(target)
-        yield from run.steps(snapshot_interval)
-    except (MemoryError, RuntimeError) as error:
-        if not is_full_memory(error):
-            raise
-        full = True
+        with memory_told(target, f"for {crops}: lower the batch size or the crop size"):
+            state.to(target)
+            yield from run.steps(snapshot_interval)
     finally:
         state.to("cpu")
         if target.type == "cuda":
             torch.cuda.empty_cache()
-    if full:
-        # Raised only here: the caught error keeps the frames that hold the memory.
-        raise OutOfMemory(
-            f"{describe_device(target)} has not enough memory for {config.batch_size}"
-            f" crops of {config.crop_size} x {config.crop_size}: lower the batch size"
-            " or the crop size"
-        )
     return pretrained_weights(state, images, name=name)
 
 

@@ -2,6 +2,9 @@
 
 import os
 import platform
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -95,6 +98,28 @@ def is_full_memory(error: BaseException) -> bool:
         return True
     # What torch says when the CPU's is full.
     return isinstance(error, RuntimeError) and "allocate" in str(error)
+
+
+@contextmanager
+def memory_told(device: torch.device, advice: str) -> Iterator[None]:
+    """Raise OutOfMemory, which says what to do, where a memory is full inside.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the work is done.
+    advice : str
+        How the sentence goes on after '... has not enough memory'.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_full_memory(error):
+            raise
+        # The error would keep the frames, and they the memory.
+        traceback.clear_frames(error.__traceback__)
+        told = f"{describe_device(device)} has not enough memory {advice}"
+        raise OutOfMemory(told) from None
 
 
 def is_device_failure(error: BaseException) -> bool:

@@ -2,13 +2,18 @@
 
 import time
 from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import TypeVar
 
 S = TypeVar("S")
 R = TypeVar("R")
+T = TypeVar("T")
 
 Job = Generator[S, None, R]
 """Yields frozen snapshots of type ``S``, returns ``R``; ``close()`` cancels it."""
+
+SNAPSHOT_INTERVAL = 0.1
+"""Seconds between snapshots: a cancel is seen within 0.2 s, or after one iteration."""
 
 
 def run(job: Job[S, R], on_snapshot: Callable[[S], object] | None = None) -> R:
@@ -37,6 +42,59 @@ def run(job: Job[S, R], on_snapshot: Callable[[S], object] | None = None) -> R:
         return result
     finally:
         job.close()
+
+
+class Every:
+    """Tells now and then that it is time.
+
+    Parameters
+    ----------
+    seconds : float
+        Least time between two.
+    at_once : bool
+        Whether the first time is now, not so many seconds from now.
+    """
+
+    def __init__(
+        self, seconds: float = SNAPSHOT_INTERVAL, *, at_once: bool = False
+    ) -> None:
+        self._seconds = seconds
+        self._last = -float("inf") if at_once else time.monotonic()
+
+    def __call__(self) -> bool:
+        """Whether it is time; if so, it is next after as many seconds from now."""
+        now = time.monotonic()
+        if now - self._last < self._seconds:
+            return False
+        self._last = now
+        return True
+
+
+def beating(
+    job: Job[T, R], due: Callable[[], bool], tell: Callable[[T], S]
+) -> Job[S, R]:
+    """Do a job as a part of another, which tells of it when that is due.
+
+    So whoever waits can cancel a few times a second, however often the part yields.
+
+    Parameters
+    ----------
+    job : generator
+        The part.
+    due : callable
+        Whether to tell, such as an `Every`.
+    tell : callable
+        Makes the snapshot from what the part has yielded.
+    """
+    with closing(job):
+        while True:
+            try:
+                step = next(job)
+            except StopIteration as stop:
+                result: R = stop.value
+                return result
+            if due():
+                yield tell(step)
 
 
 class Stopwatch:

@@ -82,50 +82,38 @@ def denoise_job(
     # torch takes seconds to import: here it does so on the worker's thread.
     from napari_mpi.engine.denoising import denoise as denoising
     from napari_mpi.engine.denoising.state import DenoisingState
-    from napari_mpi.engine.denoising.task import effective_config, provenance
-    from napari_mpi.engine.images.axes import ImageAxes
+    from napari_mpi.engine.denoising.task import prepare
     from napari_mpi.engine.images.quality import data_range_of
     from napari_mpi.engine.images.results import result_for
     from napari_mpi.engine.networks.catalogue import RANDOM_START
-    from napari_mpi.engine.networks.loading import load_weights
-    from napari_mpi.engine.runtime.devices import (
-        describe_device,
-        notices,
-        resolve_device,
-    )
+    from napari_mpi.engine.runtime.devices import describe_device, notices
 
     if state is None:
         state = DenoisingState(wants_spread=request.wants_uncertainty)
-    device = resolve_device(request.device)
-    image = request.selection.lazy()
-    axes = request.selection.axes
-    layout = ImageAxes(axes, tuple(image.shape))
+    task = prepare(
+        request.selection.lazy(),
+        request.selection.axes,
+        weights=request.weights,
+        config=request.config,
+        device=request.device,
+    )
+    layout = task.layout
     if state.result is None:
-        state.result = result_for(image, layout)
-    weights = load_weights(request.weights, seed=request.config.seed)
-    config = effective_config(request.config, layout, weights, device)
-    told = notices(request.device, device)
-    if weights.name == RANDOM_START:
+        state.result = result_for(task.image, layout)
+    told = notices(request.device, task.device)
+    if task.weights.name == RANDOM_START:
         told.append("the weights 'none' start at random: slower and less sharp")
     yield Prepared(
         state.result,
-        describe_device(device),
+        describe_device(task.device),
         tuple(told),
-        provenance(config, weights, device, axes),
+        task.provenance(),
         state,
     )
     reference = request.reference.lazy() if request.reference else None
     # Before the work: what cannot be a reference is told at once.
     span = None if reference is None else data_range_of(reference, layout)
-    job = denoising.denoise(
-        image,
-        axes,
-        weights=weights,
-        config=config,
-        device=device,
-        state=state,
-        looking_at=looking_at,
-    )
+    job = denoising.denoise(task, state, looking_at=looking_at)
     try:
         for snapshot in job:
             yield Progress(snapshot, _psnr(snapshot, reference, span))

@@ -255,11 +255,8 @@ class DenoiseRun(Pausable):
     def _take_notes(self) -> None:
         """Keep what there is to tell of the noise; the state may not last."""
         if self._state is not None:
-            # Loaded by now: the state came from it.
-            from napari_mpi.engine.denoising.state import noise_in_words, notes_on
-
-            found = [f"noise: {line}" for line in noise_in_words(self._state)]
-            self._notes = found + notes_on(self._state, self.request.config)
+            found = [f"noise: {line}" for line in self._state.noise_in_words()]
+            self._notes = found + self._state.notes_on(self.request.config)
 
     @property
     def _shows_copies(self) -> bool:
@@ -320,12 +317,9 @@ class DenoiseRun(Pausable):
             layer = self.result = self._add_layer(self._state.result)
         layer.data = _copy(self._state.result)
         assert self._prepared is not None
-        # Loaded by now: the result came from it.
-        from napari_mpi.engine.denoising.state import reached
-
         made = {
             **self._prepared.made,
-            "reached": reached(self._state),
+            "reached": self._state.reached(),
             "ended": self.ending.value,
         }
         layer.metadata = {**layer.metadata, "napari-mpi": made}
