@@ -46,7 +46,7 @@ from napari_mpi.engine.noise.correlation import (
     neighbour_correlation,
     repeated_share,
 )
-from napari_mpi.engine.noise.laws import poisson_gaussian
+from napari_mpi.engine.noise.laws import PoissonGaussian
 from napari_mpi.engine.noise.model import WHITE, NoiseModel
 from napari_mpi.engine.runtime.jobs import run
 from napari_mpi.engine.settings.filling import FillingConfig
@@ -121,7 +121,7 @@ def correlated_lines(side: int) -> Iterator[Case]:
 def scene(group: str, clean: NDArray[np.float64]) -> Case:
     """Return a scene with a camera's noise."""
     rng = np.random.default_rng(0)
-    noisy = poisson_gaussian(clean, gain=2, read_noise=3, rng=rng)
+    noisy = PoissonGaussian(2, 3).noisy(clean, rng=rng)
     return Case(group, "", noisy, clean, "YX")
 
 
@@ -154,7 +154,7 @@ def photographs(name: str, grey: bool, side: int) -> Iterator[Case]:
         yield case("white", f"sigma {sigma}", sigma * grain(clean.shape, 0))
     for gain, read_noise in PHOTON_NOISE.items():
         rng = np.random.default_rng(0)
-        noisy = poisson_gaussian(clean, gain=gain, read_noise=read_noise, rng=rng)
+        noisy = PoissonGaussian(gain, read_noise).noisy(clean, rng=rng)
         yield case("photons", f"gain {gain}", noisy - clean)
     for sigma in (5, 25):
         kind = f"sigma {sigma}"

@@ -44,7 +44,7 @@ from napari_mpi.engine.noise.correlation import (
     neighbour_correlation,
     repeated_share,
 )
-from napari_mpi.engine.noise.laws import poisson_gaussian
+from napari_mpi.engine.noise.laws import PoissonGaussian
 from napari_mpi.engine.noise.smoothing import smoothed
 from napari_mpi.engine.settings.filling import FillingConfig
 from napari_mpi.engine.settings.presets import preset
@@ -77,12 +77,8 @@ def cases() -> Iterator[pretrained.Case]:
     names = sorted(path.stem for path in (pretrained.DATA / "cset9").glob("*.png"))
     for (gain, read_noise), name in ((g, n) for g in GAINS.items() for n in names):
         case = pretrained.photograph(name, grey=True, side=SIDE)
-        noisy = poisson_gaussian(
-            case.clean.astype(float),
-            gain=gain,
-            read_noise=read_noise,
-            rng=np.random.default_rng(0),
-        )
+        law, rng = PoissonGaussian(gain, read_noise), np.random.default_rng(0)
+        noisy = law.noisy(case.clean.astype(float), rng=rng)
         yield dataclasses.replace(
             case, group=f"photon noise, gain {gain}", noisy=noisy.astype(np.float32)
         )

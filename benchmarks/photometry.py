@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 import photometry_scenes
 from napari_mpi import denoise
-from napari_mpi.engine.noise.laws import poisson_gaussian
+from napari_mpi.engine.noise.laws import PoissonGaussian
 from photometry_scenes import Array, Scene, Values
 
 GAIN, READ_NOISE, OFFSET = 2.0, 3.0, 100.3  # grey levels; per photon the first
@@ -127,7 +127,7 @@ def values(scene: Scene, images: Array, clean: Array, changes: Array) -> Values:
 def camera(light: NDArray[np.float64], full: float, seed: int) -> NDArray[np.uint16]:
     """Return what a camera makes of light, full light being so many grey levels."""
     rng = np.random.default_rng(seed)
-    signal = poisson_gaussian(full * light, gain=GAIN, read_noise=READ_NOISE, rng=rng)
+    signal = PoissonGaussian(GAIN, READ_NOISE).noisy(full * light, rng=rng)
     return np.rint(signal + OFFSET).clip(0, 65535).astype(np.uint16)
 
 

@@ -23,6 +23,7 @@ from napari_mpi.cli.main import main as main_of_cli
 from napari_mpi.engine.files.blocks import rearranged
 from napari_mpi.engine.files.formats import read_image, write_image
 from napari_mpi.engine.files.metadata import Calibration, ImageFile
+from napari_mpi.engine.settings.method import Method
 from napari_mpi.engine.settings.presets import preset
 
 FOLDERS = ("stacks", "medical")
@@ -142,9 +143,8 @@ def layers() -> Iterator[dict[str, str]]:
                 scale=[step for step, _ in sizes], units=[unit for _, unit in sizes],
                 contrast_limits=(0, 255), multiscale=False,
             )  # fmt: skip
-        request = Request(
-            select(source), preset("blind-fast", **NOTHING), "auto", "cpu"
-        )
+        method = Method(preset("blind-fast", **NOTHING), "auto", "cpu")
+        request = Request(select(source), method)
         prepared, *_ = list(denoise_job(request))
         index = request.selection.index
         result = add_result(viewer, source, prepared.state.result, index, prepared.made)

@@ -38,7 +38,7 @@ from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.images import tiles
 from napari_mpi.engine.networks.loading import load_weights
-from napari_mpi.engine.noise.laws import poisson_gaussian
+from napari_mpi.engine.noise.laws import PoissonGaussian
 from napari_mpi.engine.runtime.jobs import run
 from napari_mpi.engine.settings.filling import FillingConfig
 from napari_mpi.engine.settings.presets import preset
@@ -142,7 +142,7 @@ def time_series() -> tuple[np.ndarray, np.ndarray]:
 def with_noise(clean: np.ndarray, gain: float, read: float) -> np.ndarray:
     """Return what a camera of 16 bits makes of it."""
     rng = np.random.default_rng(0)
-    noisy = poisson_gaussian(clean, gain=gain, read_noise=read, rng=rng)
+    noisy = PoissonGaussian(gain, read).noisy(clean, rng=rng)
     return np.rint(noisy).clip(0, 65535).astype(np.uint16)
 
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_mpi.engine.noise.laws import poisson_gaussian
+from napari_mpi.engine.noise.laws import PoissonGaussian
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SampleImage:
     """A clean image and one noisy measurement of it.
 
     Parameters
@@ -29,7 +29,7 @@ class Sample:
     noisy: NDArray[np.generic]
 
 
-def retina(*, seed: int = 0) -> Sample:
+def retina(*, seed: int = 0) -> SampleImage:
     """Return the vessels of a retina as a dim 16-bit camera image, 256 x 256."""
     from skimage import data
 
@@ -40,7 +40,7 @@ def retina(*, seed: int = 0) -> Sample:
     )
 
 
-def tissue(*, seed: int = 0) -> Sample:
+def tissue(*, seed: int = 0) -> SampleImage:
     """Return stained tissue in 8-bit colour, 256 x 256."""
     from skimage import data
 
@@ -73,18 +73,18 @@ def _measured(
     gain: float,
     read_noise: float,
     seed: int,
-) -> Sample:
+) -> SampleImage:
     rng = np.random.default_rng(seed)
-    noisy = poisson_gaussian(clean, gain=gain, read_noise=read_noise, rng=rng)
+    noisy = PoissonGaussian(gain, read_noise).noisy(clean, rng=rng)
     limits = np.iinfo(dtype)
     kept = [
         np.rint(values).clip(limits.min, limits.max).astype(dtype)
         for values in (clean, noisy)
     ]
-    return Sample(name, axes, *kept)
+    return SampleImage(name, axes, *kept)
 
 
-def _layers(sample: Sample) -> list[tuple[Any, dict[str, Any], str]]:
+def _layers(sample: SampleImage) -> list[tuple[Any, dict[str, Any], str]]:
     colour = sample.axes.endswith("S")
     clean = {"name": f"{sample.name} (clean)", "rgb": colour, "visible": False}
     noisy = {"name": f"{sample.name} (noisy)", "rgb": colour}

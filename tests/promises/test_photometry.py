@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_mpi import denoise
-from napari_mpi.engine.noise.laws import poisson_gaussian
+from napari_mpi.engine.noise.laws import PoissonGaussian
 
 OFFSET, FULL = 100.3, 1000.0  # grey levels
 HALF, STEP = 64, 32  # pixels
@@ -21,7 +21,7 @@ def imaged():
     bright = np.concatenate([np.tile(row, (HALF, 1)) for row in (ramp, stair)])
     clean = np.stack([bright, np.zeros_like(bright)])
     rng = np.random.default_rng(0)
-    noisy = OFFSET + poisson_gaussian(FULL * clean, gain=2, read_noise=3, rng=rng)
+    noisy = OFFSET + PoissonGaussian(2, 3).noisy(FULL * clean, rng=rng)
     noisy = np.rint(noisy).astype(np.uint16)
     denoised = denoise(noisy, "ZYX", device="cpu")
     return clean, *((image - OFFSET) / FULL for image in (noisy, denoised))
@@ -65,7 +65,7 @@ def test_fine_lines_all_over_an_image_are_kept_under_weak_noise(period):
     lines = 0.4 * np.sin(2 * np.pi * (x * np.cos(0.4) + y * np.sin(0.4)) / period)
     clean = 4 * FULL * (0.5 + lines)
     rng = np.random.default_rng(0)
-    noisy = poisson_gaussian(clean, gain=2, read_noise=3, rng=rng)
+    noisy = PoissonGaussian(2, 3).noisy(clean, rng=rng)
     denoised = denoise(noisy, device="cpu")
     kept = (denoised * lines).sum() / (clean * lines).sum()
     assert kept == pytest.approx(1, abs=0.1)

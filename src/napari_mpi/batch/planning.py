@@ -15,7 +15,7 @@ from napari_mpi.batch.records import (
     remembered,
 )
 from napari_mpi.batch.request import BatchRequest, Item, Plan, is_same, outcome_of, said
-from napari_mpi.batch.starts import Kind, Starts
+from napari_mpi.batch.starts import FileKind, Starts
 from napari_mpi.engine.runtime.jobs import Every, beating
 
 UP_TO_DATE = "up to date"
@@ -143,7 +143,7 @@ def _is_elsewhere(known: str, source: Path) -> bool:
 def _made_from(record: Record, starts: Starts) -> dict[str, Any] | None:
     """Return what a result like the recorded one would be made from now."""
     try:
-        kind = Kind(**(record.made_from or {})["kind"])
+        kind = FileKind(**(record.made_from or {})["kind"])
     except (KeyError, TypeError):  # never made, or a damaged record
         return None
     return starts.made_from(kind)

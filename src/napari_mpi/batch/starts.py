@@ -21,7 +21,7 @@ from napari_mpi.engine.settings.method import Method
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Kind:
+class FileKind:
     """Channel count and pixel type of a file.
 
     Parameters
@@ -46,11 +46,11 @@ class Kind:
         return f"{self.dtype} grey{several}"
 
 
-def kind_of(image: ImageFile) -> Kind:
+def kind_of(image: ImageFile) -> FileKind:
     """Return what a file has in common with those that it may share with."""
     layout = ImageAxes(image.axes, image.array.shape)
     channels = 3 if layout.is_colour else layout.channel_count
-    return Kind(layout.is_colour, channels, np.dtype(image.array.dtype).name)
+    return FileKind(layout.is_colour, channels, np.dtype(image.array.dtype).name)
 
 
 FOLDER_ADAPTATION = "folder_adaptation"
@@ -106,7 +106,7 @@ class Starts:
         method = self._request.method
         return self._load(method.weights, seed=method.config.seed)
 
-    def weights(self, kind: Kind) -> Weights:
+    def weights(self, kind: FileKind) -> Weights:
         """Return what files of a kind start from.
 
         Raises
@@ -120,7 +120,7 @@ class Starts:
         adapted = self._load(str(self.adapted_path(kind)))
         return dataclasses.replace(adapted, name=name)
 
-    def adapted_path(self, kind: Kind) -> Path:
+    def adapted_path(self, kind: FileKind) -> Path:
         """Return where the adaptation that files of a kind share is kept."""
         made_from = {
             "kind": dataclasses.asdict(kind),
@@ -132,7 +132,7 @@ class Starts:
         folder = Records(self._request.folders.output).folder / "adapted"
         return folder / f"{digest.hexdigest()[:24]}.safetensors"
 
-    def made_from(self, kind: Kind) -> dict[str, Any] | None:
+    def made_from(self, kind: FileKind) -> dict[str, Any] | None:
         """Return what results of a kind are made from besides their input.
 
         Returns
@@ -153,7 +153,7 @@ class Starts:
             "weights": weights,
         }
 
-    def can_start(self, kind: Kind) -> bool:
+    def can_start(self, kind: FileKind) -> bool:
         """Return whether files of a kind have weights that can be loaded."""
         try:
             self.weights(kind)

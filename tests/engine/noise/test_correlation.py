@@ -10,14 +10,14 @@ from napari_mpi.engine.noise.correlation import (
     neighbour_correlation,
     repeated_share,
 )
-from napari_mpi.engine.noise.laws import poisson_gaussian
+from napari_mpi.engine.noise.laws import PoissonGaussian
 from napari_mpi.engine.noise.smoothing import smoothed
 
 
 @pytest.mark.parametrize("level", [50.0, 800.0])
 def test_poisson_gaussian_noise_has_its_moments(level, rng):
     clean = np.full((500, 500), level)
-    noisy = poisson_gaussian(clean, gain=4.0, read_noise=10.0, rng=rng)
+    noisy = PoissonGaussian(4.0, 10.0).noisy(clean, rng=rng)
     assert noisy.mean() == pytest.approx(level, rel=0.005)
     assert noisy.var() == pytest.approx(4.0 * level + 100, rel=0.02)
 

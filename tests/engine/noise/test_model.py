@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from napari_mpi.engine.filling.passes import merged
-from napari_mpi.engine.noise.laws import poisson_gaussian
+from napari_mpi.engine.noise.laws import PoissonGaussian
 from napari_mpi.engine.noise.model import NoiseModel, estimate_noise
 
 
@@ -35,7 +35,7 @@ def test_the_variance_of_gaussian_noise_is_found(sigma, clean, rng):
 
 
 def test_photon_noise_grows_with_intensity(clean, rng):
-    noisy = poisson_gaussian(clean, gain=0.02, read_noise=0.02, rng=rng)
+    noisy = PoissonGaussian(0.02, 0.02).noisy(clean, rng=rng)
     model = estimate_noise(tensor(noisy), tensor(clean), tensor(clean))
     for level in (0.25, 0.5, 0.75):
         found = float(model.variance(torch.tensor(level)))

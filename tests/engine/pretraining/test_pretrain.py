@@ -15,7 +15,7 @@ from napari_mpi.engine.networks.loading import load_weights
 from napari_mpi.engine.networks.weight_files import save_weights
 from napari_mpi.engine.networks.weights import random_weights
 from napari_mpi.engine.pretraining import run as pretraining_run
-from napari_mpi.engine.pretraining.corruption.corrupt import Batch
+from napari_mpi.engine.pretraining.corruption.corrupt import Crops
 from napari_mpi.engine.pretraining.images import read_training_images
 from napari_mpi.engine.pretraining.pretrain import pretrain
 from napari_mpi.engine.pretraining.run import learning_rate
@@ -217,7 +217,7 @@ def test_hidden_loss_looks_at_hidden_pixels_only():
     masked = torch.zeros(2, 1, 8, 8, dtype=torch.bool)
     masked[:, :, :2] = True
     filled = torch.where(masked, 0.1, 5.0)
-    batch = Batch(clean, clean, masked)
+    batch = Crops(clean, clean, masked)
     hidden = dataclasses.replace(CONFIG, loss_on="hidden")
     losses = pretraining_run.crop_losses(filled, batch, hidden)
     assert losses.tolist() == pytest.approx([-20, -20], abs=1e-3)  # 10 log10 of 0.01

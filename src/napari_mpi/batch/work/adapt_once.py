@@ -16,7 +16,7 @@ from napari_mpi.batch.contents import content_sha256
 from napari_mpi.batch.outcomes import BatchSnapshot, failed
 from napari_mpi.batch.records import Records
 from napari_mpi.batch.request import BatchRequest, Item
-from napari_mpi.batch.starts import FOLDER_ADAPTATION, Kind, Starts, kind_of
+from napari_mpi.batch.starts import FOLDER_ADAPTATION, FileKind, Starts, kind_of
 from napari_mpi.batch.work.one_file import release_memory
 from napari_mpi.batch.work.tally import Tally
 from napari_mpi.engine.denoising.file import opened_image
@@ -86,7 +86,11 @@ def share_adaptations(tally: Tally, request: BatchRequest, starts: Starts) -> St
 
 
 def _share(
-    kind: Kind, numbers: list[int], tally: Tally, request: BatchRequest, starts: Starts
+    kind: FileKind,
+    numbers: list[int],
+    tally: Tally,
+    request: BatchRequest,
+    starts: Starts,
 ) -> Steps:
     path = starts.adapted_path(kind)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,9 +115,11 @@ def _sentence(error: Exception) -> str:
     )
 
 
-def _sorted_by_kind(tally: Tally, request: BatchRequest) -> Told[dict[Kind, list[int]]]:
+def _sorted_by_kind(
+    tally: Tally, request: BatchRequest
+) -> Told[dict[FileKind, list[int]]]:
     """Sort the files to be done; what cannot be read is told when its turn comes."""
-    kinds: dict[Kind, list[int]] = {}
+    kinds: dict[FileKind, list[int]] = {}
     waiting, due = tally.waiting(), Every(at_once=True)
     for count, number in enumerate(waiting):
         if due():
@@ -138,7 +144,11 @@ def _acquire(lock: FileLock, tally: Tally) -> Steps:
 
 
 def _adapted(
-    kind: Kind, items: list[Item], tally: Tally, request: BatchRequest, starts: Starts
+    kind: FileKind,
+    items: list[Item],
+    tally: Tally,
+    request: BatchRequest,
+    starts: Starts,
 ) -> Told[Weights]:
     """Adapt to windows of files of a kind; return the adapted weights."""
     method, start = request.method, starts.unadapted
@@ -157,7 +167,11 @@ def _adapted(
 
 
 def _windows(
-    kind: Kind, items: list[Item], tally: Tally, request: BatchRequest, start: Weights
+    kind: FileKind,
+    items: list[Item],
+    tally: Tally,
+    request: BatchRequest,
+    start: Weights,
 ) -> Told[tuple[dict[str, str], Windows]]:
     """Cut windows out of some of the files, in the network's units."""
     count = min(WINDOWS, len(items))
@@ -193,11 +207,11 @@ def _windows(
     return files, _of_one_size(windows, kind)
 
 
-def _looking(tally: Tally, kind: Kind, count: str, _: object) -> BatchSnapshot:
+def _looking(tally: Tally, kind: FileKind, count: str, _: object) -> BatchSnapshot:
     return tally.stage(f"looking at {kind} files: {count}")
 
 
-def _of_one_size(windows: Windows, kind: Kind) -> Windows:
+def _of_one_size(windows: Windows, kind: FileKind) -> Windows:
     """Return windows of the largest size there is, cut to what they have in common."""
     if not windows:
         raise ImageError(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from napari_mpi.engine.settings.filling import FillingConfig
 
-Window = tuple[EllipsisType | slice, ...]
+TensorIndex = tuple[EllipsisType | slice, ...]
 """Where a crop lies in (N, C, Y, X): an index of tensors."""
 
 
@@ -36,7 +36,7 @@ class Ensemble:
         self.image = self.image.to(device)
         self._fills = None if self._fills is None else self._fills.to(device)
 
-    def move(self, filled: Tensor, masked: Tensor, window: Window) -> None:
+    def move(self, filled: Tensor, masked: Tensor, window: TensorIndex) -> None:
         """Move towards a prediction; of hidden pixels only, as a rule.
 
         Parameters
@@ -54,7 +54,7 @@ class Ensemble:
         moved = torch.lerp(image, filled, rate)
         image.copy_(torch.where(entering, moved, image))
 
-    def _rate(self, entering: Tensor, window: Window) -> Tensor:
+    def _rate(self, entering: Tensor, window: TensorIndex) -> Tensor:
         """Return how far to go towards the prediction, 0..1."""
         rate = self.image.new_full((), 1.0 - self._decay)
         if self._fills is None:

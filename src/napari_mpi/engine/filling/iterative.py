@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor
 
-from napari_mpi.engine.filling.ensemble import Window
+from napari_mpi.engine.filling.ensemble import TensorIndex
 from napari_mpi.engine.filling.masks import random_masks
 from napari_mpi.engine.filling.passes import finish
 from napari_mpi.engine.filling.progress import (
@@ -225,14 +225,14 @@ def _iterate(
 
 def _window(
     noisy: Tensor, crop: int, places: torch.Generator, *, pooled: bool
-) -> Window:
+) -> TensorIndex:
     """Return where one iteration adapts; everywhere without crop and pool."""
 
     def part(size: int, length: int) -> slice:
         first = int(torch.randint(size - length + 1, (1,), generator=places))
         return slice(first, first + length)
 
-    window: Window = (part(noisy.shape[0], 1), ...) if pooled else (...,)
+    window: TensorIndex = (part(noisy.shape[0], 1), ...) if pooled else (...,)
     if crop == 0:
         return window
     return (*window, *(part(side, min(crop, side)) for side in noisy.shape[-2:]))

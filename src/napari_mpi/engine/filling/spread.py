@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_mpi.engine.filling.ensemble import Window, unbiased_rate
+from napari_mpi.engine.filling.ensemble import TensorIndex, unbiased_rate
 from napari_mpi.engine.settings.filling import FillingConfig
 
 SpreadOf = Literal["channels", "mean"]
@@ -103,7 +103,7 @@ class EnsembleSpread:
         self._variance = self._variance.to(device)
         self._fills = self._fills.to(device)
 
-    def move(self, filled: Tensor, masked: Tensor, window: Window) -> None:
+    def move(self, filled: Tensor, masked: Tensor, window: TensorIndex) -> None:
         """Count a prediction; for the parameters see `Ensemble.move`."""
         found = _counted(filled, self._of)
         entering = torch.ones_like(masked) if self._takes_all else masked

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from napari_mpi.engine.filling.adaptation import Adaptation
-from napari_mpi.engine.filling.ensemble import Window
+from napari_mpi.engine.filling.ensemble import TensorIndex
 
 HELD_OUT = 0.05
 """Share of the pixels that the network never learns from."""
@@ -138,7 +138,7 @@ class StopRule:
         return _decibel(1 + max(fall, -0.5 * error) / error)
 
 
-def _centre(images: int, height: int, width: int) -> Window:
+def _centre(images: int, height: int, width: int) -> TensorIndex:
     """Return the middle of the first images, as many as make one of the side."""
     top, left = max(0, (height - _SIDE) // 2), max(0, (width - _SIDE) // 2)
     few = max(1, _SIDE**2 // (min(height, _SIDE) * min(width, _SIDE)))

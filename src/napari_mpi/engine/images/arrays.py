@@ -13,8 +13,6 @@ from napari_mpi.engine.images.axes import Index
 
 Array = NDArray[np.generic]
 
-_PIECE = 1 << 22  # elements that are copied at once
-
 
 class ArrayLike(Protocol):
     """What numpy, dask and zarr arrays have in common, and all that is asked of one."""

@@ -285,31 +285,3 @@ def blind_mixture(rng: np.random.Generator) -> Mixture:
     blur, share = rng.uniform(0.4, 0.8), rng.uniform(1e-4, 0.01)
     last = Gaussian(sigma) if rng.random() < 0.5 else CorrelatedGaussian(sigma, blur)
     return Mixture((Poisson(gain), Speckle(contrast), last, SaltAndPepper(share)))
-
-
-def poisson_gaussian(
-    clean: NDArray[np.floating],
-    *,
-    gain: float,
-    read_noise: float,
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Return a noisy measurement of a clean image, as a camera makes it.
-
-    Each pixel is ``gain * Poisson(clean / gain) + Normal(0, read_noise)``: its mean is
-    the clean value, its variance ``gain * clean + read_noise**2``.
-
-    Parameters
-    ----------
-    clean : NDArray
-        Intensities in grey levels, none negative.
-    gain : float
-        Grey levels per photon, above 0.
-    read_noise : float
-        Standard deviation of the signal-independent part, in grey levels.
-    rng : numpy.random.Generator
-        Source of the randomness.
-    """
-    photons = rng.poisson(clean / gain)
-    noisy: NDArray[np.float64] = gain * photons + rng.normal(0, read_noise, clean.shape)
-    return noisy

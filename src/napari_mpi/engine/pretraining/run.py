@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_mpi.engine.pretraining.corruption.corrupt import Batch, corrupt
+from napari_mpi.engine.pretraining.corruption.corrupt import Crops, corrupt
 from napari_mpi.engine.pretraining.crops import (
     CropBatch,
     batch_generator,
@@ -53,7 +53,7 @@ def _height(config: PretrainingConfig, step: int) -> float:
     return min(1.0, left / config.cooldown) if config.cooldown else 1.0
 
 
-def crop_losses(filled: Tensor, batch: Batch, config: PretrainingConfig) -> Tensor:
+def crop_losses(filled: Tensor, batch: Crops, config: PretrainingConfig) -> Tensor:
     """Return the squared error of each crop in dB, shape (N,).
 
     The mean runs over hidden pixels, or over all (``config.loss_on``).
@@ -79,7 +79,7 @@ class PretrainingRun:
     checkpoint: Path | None
     checkpoint_interval: float
     model: nn.Module = field(init=False)
-    held_out: Batch = field(init=False)
+    held_out: Crops = field(init=False)
     pending: list[Tensor] = field(default_factory=list)
     waited: float = 0.0
     best: float = math.inf
@@ -134,11 +134,11 @@ class PretrainingRun:
         _average(state, config.ema_decay)
         return torch.stack([self.processes.mean(loss.detach()), norm.detach()])
 
-    def _batch(self, crops: CropBatch, seed: int) -> Batch:
+    def _batch(self, crops: CropBatch, seed: int) -> Crops:
         rng = torch.Generator(self.device).manual_seed(seed)
         return corrupt(crops.to(self.device), self.state.config, rng=rng)
 
-    def _fill(self, model: nn.Module, batch: Batch) -> Tensor:
+    def _fill(self, model: nn.Module, batch: Crops) -> Tensor:
         image = batch.noisy.contiguous(memory_format=torch.channels_last)
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.state.precision == "bfloat16"
@@ -204,7 +204,7 @@ class PretrainingRun:
             return f"no checkpoint now, the last one stays: {error}"
         return ""
 
-    def _held_out_batch(self, images: list[TrainingImage]) -> Batch:
+    def _held_out_batch(self, images: list[TrainingImage]) -> Crops:
         config = self.state.config
         rng = batch_generator(config.seed, _HELD_OUT_STEP)
         crops = crop_batch(
@@ -272,16 +272,16 @@ class Clock:
         return (step - self.first_step) / self.elapsed()
 
 
-def _telling_crop(batch: Batch) -> int:
+def _telling_crop(batch: Crops) -> int:
     """Return the number of the crop to look at: hidden, and not empty."""
     hidden = batch.masked.float().mean(dim=(1, 2, 3))
     contrast = batch.clean.std(dim=(1, 2, 3))
     return int((contrast * (hidden >= hidden.median())).argmax())
 
 
-def _part(batch: Batch, number: int) -> Batch:
+def _part(batch: Crops, number: int) -> Crops:
     one = slice(number, number + 1)
-    return Batch(batch.clean[one], batch.noisy[one], batch.masked[one])
+    return Crops(batch.clean[one], batch.noisy[one], batch.masked[one])
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 
 from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.widgets.denoise.form import DenoiseForm
-from napari_mpi.widgets.denoise.job import Finished, Prepared, Progress
+from napari_mpi.widgets.denoise.job import Advance, Finished, Prepared
 from napari_mpi.widgets.denoise.run import DenoiseRun
 from napari_mpi.widgets.runs.curves import LossCurve
 from napari_mpi.widgets.runs.dock import RunWidget, wrapped_label
@@ -177,7 +177,7 @@ class DenoiseWidget(RunWidget):
             self.status.setText("stopping…")
             self._show_state()
 
-    def _on_yield(self, run: DenoiseRun, event: Prepared | Progress | Finished) -> None:
+    def _on_yield(self, run: DenoiseRun, event: Prepared | Advance | Finished) -> None:
         if not isalive(self):
             run.ask(Ending.CANCELLED)
             return

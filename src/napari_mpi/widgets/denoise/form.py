@@ -66,12 +66,9 @@ class DenoiseForm(QWidget):
         selection = self.part.selection(self.image.value)
         clean = self.reference.value
         reference = None if clean is None else same_part(clean, selection)
-        how = self.method.chosen()
         return Request(
             selection,
-            how.config,
-            how.weights,
-            how.device,
+            self.method.chosen(),
             reference,
             wants_uncertainty=self.uncertainty.value,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from napari_mpi.engine.runtime.jobs import Job
-from napari_mpi.engine.settings.filling import FillingConfig
+from napari_mpi.engine.settings.method import Method
 from napari_mpi.widgets.layers.selection import Selection
 
 
@@ -14,9 +14,7 @@ class Request:
     """Everything that a run needs, taken from the form when it starts."""
 
     selection: Selection
-    config: FillingConfig
-    weights: str
-    device: str
+    method: Method
     reference: Selection | None = None
     wants_uncertainty: bool = False
 
@@ -47,7 +45,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class Advance:
     """A snapshot of the work, and how close it comes to the reference, if any."""
 
     snapshot: Any
@@ -65,7 +63,7 @@ def denoise_job(
     request: Request,
     state: Any = None,
     looking_at: Callable[[], Mapping[str, int] | None] | None = None,
-) -> Job[Prepared | Progress | Finished, None]:
+) -> Job[Prepared | Advance | Finished, None]:
     """Load weights, read the pixels, denoise.
 
     Parameters
@@ -90,17 +88,18 @@ def denoise_job(
 
     if state is None:
         state = DenoisingState(wants_spread=request.wants_uncertainty)
+    method = request.method
     task = prepare(
         request.selection.lazy(),
         request.selection.axes,
-        weights=request.weights,
-        config=request.config,
-        device=request.device,
+        weights=method.weights,
+        config=method.config,
+        device=method.device,
     )
     layout = task.layout
     if state.result is None:
         state.result = result_for(task.image, layout)
-    told = notices(request.device, task.device)
+    told = notices(method.device, task.device)
     if task.weights.name == RANDOM_START:
         told.append("the weights 'none' start at random: slower and less sharp")
     yield Prepared(
@@ -116,7 +115,7 @@ def denoise_job(
     job = denoising.denoise(task, state, looking_at=looking_at)
     try:
         for snapshot in job:
-            yield Progress(snapshot, _psnr(snapshot, reference, span))
+            yield Advance(snapshot, _psnr(snapshot, reference, span))
     finally:
         job.close()
     yield Finished(_quality(state.result, reference, layout))

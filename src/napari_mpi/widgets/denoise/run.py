@@ -15,9 +15,9 @@ from napari_mpi.engine.images.difference import Removed
 from napari_mpi.engine.images.results import is_small
 from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.widgets.denoise.job import (
+    Advance,
     Finished,
     Prepared,
-    Progress,
     Request,
     denoise_job,
 )
@@ -57,12 +57,12 @@ class DenoiseRun(Pausable):
         if request.wants_uncertainty:
             self.spread = SpreadLayer(viewer, source, request.selection)
         self._viewer = viewer
-        self._further = request.config.iterations
+        self._further = request.method.config.iterations
         self._state: Any = None
         self._kept: Any = None  # the result that a run goes on from
         self._looking: Looking | None = None
         self._prepared: Prepared | None = None
-        self._newest: Progress | None = None
+        self._newest: Advance | None = None
         self._unshown: dict[str, Any] = {}
         self._losses: list[float] = []
         self._psnr: float | None = None
@@ -103,9 +103,11 @@ class DenoiseRun(Pausable):
     def extend(self) -> None:
         """Ask for as many further iterations as the first time, if all are done."""
         if self.ending is Ending.COMPLETE:
-            further = self.request.config.iterations + self._further
-            config = dataclasses.replace(self.request.config, iterations=further)
-            self.request = dataclasses.replace(self.request, config=config)
+            method = self.request.method
+            further = method.config.iterations + self._further
+            config = dataclasses.replace(method.config, iterations=further)
+            method = dataclasses.replace(method, config=config)
+            self.request = dataclasses.replace(self.request, method=method)
 
     def ask(self, ending: Ending) -> None:
         """Ask the run to end; it does so after the iteration at work."""
@@ -113,12 +115,12 @@ class DenoiseRun(Pausable):
             self.asked = ending
             self._worker.quit()
 
-    def take(self, event: Prepared | Progress | Finished) -> None:
+    def take(self, event: Prepared | Advance | Finished) -> None:
         """Keep what the job told; of its snapshots only each plane's newest."""
         if isinstance(event, Prepared):
             self._state = event.state
             self._prepared = dataclasses.replace(event, state=None)
-        elif isinstance(event, Progress):
+        elif isinstance(event, Advance):
             self._newest = event
             self._take_notes()
             self._losses.extend(event.snapshot.losses)
@@ -225,7 +227,7 @@ class DenoiseRun(Pausable):
         if self._state is None or self._newest is None:
             return False
         # Planes that are adapted to one by one are done with, but for the last.
-        whole = self._newest.snapshot.planes == 1 or self.request.config.share
+        whole = self._newest.snapshot.planes == 1 or self.request.method.config.share
         return self.ending is Ending.STOPPED or (
             self.ending is Ending.COMPLETE and whole
         )
@@ -256,7 +258,7 @@ class DenoiseRun(Pausable):
         """Keep what there is to tell of the noise; the state may not last."""
         if self._state is not None:
             found = [f"noise: {line}" for line in self._state.noise_in_words()]
-            self._notes = found + self._state.notes_on(self.request.config)
+            self._notes = found + self._state.notes_on(self.request.method.config)
 
     @property
     def _shows_copies(self) -> bool:

@@ -14,7 +14,7 @@ from napari_mpi.engine.settings.corruption import CorruptionConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Crops:
     """Crops as the network gets them, and what it should make of them.
 
     Parameters
@@ -30,7 +30,7 @@ class Batch:
     masked: Tensor
 
 
-def corrupt(crops: Tensor, config: CorruptionConfig, *, rng: torch.Generator) -> Batch:
+def corrupt(crops: Tensor, config: CorruptionConfig, *, rng: torch.Generator) -> Crops:
     """Draw everything that pre-training leaves to chance, but for the crops.
 
     The target is what the same detector would show without noise and faults: it is
@@ -55,4 +55,4 @@ def corrupt(crops: Tensor, config: CorruptionConfig, *, rng: torch.Generator) ->
     if config.untouched_share > 0:
         seen = torch.where(draws.chosen(config.untouched_share), clean, seen)
     clean, seen = emptied(clean, seen, config, draws)
-    return Batch(clean, seen, masks(config, draws))
+    return Crops(clean, seen, masks(config, draws))
