@@ -332,7 +332,7 @@ def test_crops_need_not_be_square_and_may_be_black():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"striped_share": 1.2}, "striped share is 1.2: it must be a number from 0 to"),
+        ({"striped_share": 1.2}, "striped share is 1.2: it must be from 0 to 1"),
         ({"empty_share": -0.1}, "from 0 to 1"),
         ({"camera_share": "all"}, "from 0 to 1"),
         ({"correlated_share": 0.7, "row_share": 0.5}, "at most 1"),

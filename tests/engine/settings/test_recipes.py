@@ -56,7 +56,7 @@ def test_unknown_names_are_refused_with_those_there_are():
         ({"cooldown": 5}, "a cosine falls all the way"),
         (
             {"schedule": "constant", "iterations": 4, "cooldown": 5},
-            "cooldown is 5: it must be from 0 to 4",
+            "cool-down is 5: it must be from 0 to 4",
         ),
         ({"precision": "float16"}, "choose one of auto, float32, bfloat16"),
     ],

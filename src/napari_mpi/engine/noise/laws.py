@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from napari_mpi.engine.settings.fields import require_number
+from napari_mpi.engine.settings.fields import Limits, require_number
 
 Real = NDArray[np.floating]
 Noisy = NDArray[np.float64]
@@ -46,7 +46,7 @@ class Gaussian:
     sigma: float
 
     def __post_init__(self) -> None:
-        require_number("sigma", self.sigma, above=0, below=math.inf)
+        require_number("sigma", self.sigma, Limits(above=0, below=math.inf))
 
     def noisy(self, clean: Real, *, rng: np.random.Generator) -> Noisy:
         """See `NoiseLaw`."""
@@ -70,7 +70,7 @@ class Poisson:
     gain: float
 
     def __post_init__(self) -> None:
-        require_number("gain", self.gain, above=0, below=math.inf)
+        require_number("gain", self.gain, Limits(above=0, below=math.inf))
 
     def noisy(self, clean: Real, *, rng: np.random.Generator) -> Noisy:
         """See `NoiseLaw`."""
@@ -125,8 +125,8 @@ class SignalDependentGaussian:
     offset: float
 
     def __post_init__(self) -> None:
-        require_number("slope", self.slope, above=None, below=math.inf)
-        require_number("offset", self.offset, above=None, below=math.inf)
+        require_number("slope", self.slope, Limits(low=0, below=math.inf))
+        require_number("offset", self.offset, Limits(low=0, below=math.inf))
 
     def noisy(self, clean: Real, *, rng: np.random.Generator) -> Noisy:
         """See `NoiseLaw`."""
@@ -150,7 +150,7 @@ class Speckle:
     contrast: float
 
     def __post_init__(self) -> None:
-        require_number("contrast", self.contrast, above=0, below=math.inf)
+        require_number("contrast", self.contrast, Limits(above=0, below=math.inf))
 
     def noisy(self, clean: Real, *, rng: np.random.Generator) -> Noisy:
         """See `NoiseLaw`."""
@@ -180,7 +180,7 @@ class SaltAndPepper:
     high: float = 255.0
 
     def __post_init__(self) -> None:
-        require_number("share", self.share, above=0, below=1)
+        require_number("share", self.share, Limits(above=0, below=1))
 
     def noisy(self, clean: Real, *, rng: np.random.Generator) -> Noisy:
         """See `NoiseLaw`."""
@@ -219,8 +219,8 @@ class CorrelatedGaussian:
     blur: float
 
     def __post_init__(self) -> None:
-        require_number("sigma", self.sigma, above=0, below=math.inf)
-        require_number("blur", self.blur, above=0, below=math.inf)
+        require_number("sigma", self.sigma, Limits(above=0, below=math.inf))
+        require_number("blur", self.blur, Limits(above=0, below=math.inf))
 
     def noisy(self, clean: Real, *, rng: np.random.Generator) -> Noisy:
         """See `NoiseLaw`."""

@@ -1,15 +1,10 @@
 """Every setting of what pre-training does to clean crops."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from napari_mpi.engine.runtime.errors import ConfigError
-from napari_mpi.engine.settings.fields import (
-    described,
-    require_choice,
-    require_number,
-    require_share,
-)
+from napari_mpi.engine.settings.fields import check, setting
 
 InputNoise = Literal["none", "gaussian", "poisson-gaussian", "mixed"]
 MaskShapes = Literal["pixels", "mixed"]
@@ -17,7 +12,7 @@ MaskShapes = Literal["pixels", "mixed"]
 
 def _share(label: str, help_text: str) -> float:
     """Return a field for a share of the crops, none by default."""
-    share: float = described(0.0, label, help_text, min=0.0, max=1.0, step=0.05)
+    share: float = setting(0.0, label, help_text, low=0, high=1, step=0.05)
     return share
 
 
@@ -71,29 +66,29 @@ class CorruptionConfig:
         If a value is outside its range, or two contradict each other.
     """
 
-    mask_ratio_low: float = described(
-        0.30, "Lowest mask ratio", "each crop draws its ratio from here", min=0.0,
-        max=0.99, step=0.05,
+    mask_ratio_low: float = setting(
+        0.30, "Lowest mask ratio", "each crop draws its ratio from here", low=0,
+        below=1, step=0.05,
     )  # fmt: skip
-    mask_ratio_high: float = described(
-        0.30, "Highest mask ratio", "to here", min=0.0, max=0.99, step=0.05
+    mask_ratio_high: float = setting(
+        0.30, "Highest mask ratio", "to here", low=0, below=1, step=0.05
     )
-    unmasked_share: float = described(
-        0.0, "Unmasked share", "share of crops that hide nothing", min=0.0, max=0.99,
+    unmasked_share: float = setting(
+        0.0, "Unmasked share", "share of crops that hide nothing", low=0, below=1,
         step=0.05,
     )  # fmt: skip
-    shared_mask: bool = described(
+    shared_mask: bool = setting(
         False, "Shared mask", "hide the same pixels in every colour channel"
     )
-    mask_shapes: MaskShapes = described(
+    mask_shapes: MaskShapes = setting(
         "pixels", "Mask shapes", "hide single pixels, or also pairs, lines, squares"
     )
-    input_noise: InputNoise = described(
+    input_noise: InputNoise = setting(
         "none", "Input noise", "noise that the input gets and the target does not"
     )
-    noise_level: float = described(
-        0.25, "Noise level", "largest noise, as a share of the range", min=0.01,
-        max=0.99, step=0.01,
+    noise_level: float = setting(
+        0.25, "Noise level", "largest noise, as a share of the range", above=0,
+        below=1, step=0.01,
     )  # fmt: skip
     weak_share: float = _share("Weak share", "share of crops with mostly weak noise")
     correlated_share: float = _share(
@@ -116,14 +111,7 @@ class CorruptionConfig:
     dimmed_share: float = _share("Dimmed share", "share of crops that are darkened")
 
     def __post_init__(self) -> None:
-        for name in ("mask_ratio_low", "mask_ratio_high", "unmasked_share"):
-            require_number(words(name), getattr(self, name), above=None, below=1)
-        for name in _SHARES:
-            require_share(words(name), getattr(self, name))
-        require_number("noise level", self.noise_level, above=0, below=1)
-        require_choice("shared mask", self.shared_mask, (True, False))
-        require_choice("mask shapes", self.mask_shapes, get_args(MaskShapes))
-        require_choice("input noise", self.input_noise, get_args(InputNoise))
+        check(self)
         self._require_agreement()
 
     def _require_agreement(self) -> None:
@@ -138,14 +126,3 @@ class CorruptionConfig:
                 f" {self.row_share}, are of different crops: lower one, so that they"
                 " make up at most 1"
             )
-
-
-_SHARES = (
-    "weak_share", "correlated_share", "row_share", "striped_share", "camera_share",
-    "digitised_share", "untouched_share", "empty_share", "dimmed_share",
-)  # fmt: skip
-
-
-def words(name: str) -> str:
-    """Return the name of a field as messages have it."""
-    return name.replace("_", " ")

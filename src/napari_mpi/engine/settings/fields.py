@@ -1,48 +1,124 @@
-"""A setting: its label, help and limits, and the checks of its value."""
+"""A setting: its label, its help, its limits, and one check of them all."""
 
 import dataclasses
-from typing import Any
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
 
 from napari_mpi.engine.runtime.errors import ConfigError
 
+_WHOLE = 2**31 - 1  # the largest whole number that an entry of a form holds
 
-def described(default: Any, label: str, help_text: str, **limits: Any) -> Any:
-    """Return a dataclass field with what a form or a command line shows for it."""
-    metadata = {"label": label, "help": help_text, **limits}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Between what a number must be.
+
+    Parameters
+    ----------
+    low, high : float, optional
+        The smallest and the largest value.
+    above, below : float, optional
+        The same where the value itself is not allowed.
+    """
+
+    low: float | None = None
+    above: float | None = None
+    high: float | None = None
+    below: float | None = None
+
+    def hold(self, value: float) -> bool:
+        """Whether a number is between them; not-a-number never is."""
+        return (
+            (self.low is None or value >= self.low)
+            and (self.above is None or value > self.above)
+            and (self.high is None or value <= self.high)
+            and (self.below is None or value < self.below)
+            and not math.isnan(value)
+        )
+
+    def __str__(self) -> str:
+        if self.low is not None and self.high is not None:
+            return f"from {_shown(self.low)} to {_shown(self.high)}"
+        ends = {
+            "at least": self.low,
+            "above": self.above,
+            "at most": self.high,
+            "below": self.below,
+        }
+        return " and ".join(
+            f"{k} {_shown(v)}" for k, v in ends.items() if v is not None
+        )
+
+    def closed(self, step: float | None) -> dict[str, float]:
+        """Return 'min' and 'max' for a form, whose entries know closed ends only."""
+        inside = step or 0
+        ends = {
+            "min": self.low if self.above is None else self.above + inside,
+            "max": self.high if self.below is None else self.below - inside,
+        }
+        most = math.inf if step else _WHOLE
+        return {name: min(end, most) for name, end in ends.items() if end is not None}
+
+
+def setting(
+    default: Any,
+    label: str,
+    help_text: str,
+    *,
+    step: float | None = None,
+    **limits: float,
+) -> Any:
+    """Return a dataclass field with all that forms, command lines and `check` need.
+
+    Parameters
+    ----------
+    default : bool, int, float or str
+        The value, unless another is given.
+    label, help_text : str
+        What a form or a command line shows for it.
+    step : float, optional
+        By how much an entry of a form goes up or down.
+    **limits : float
+        See `Limits`; only of numbers.
+    """
+    ends = Limits(**limits)
+    metadata = {"label": label, "help": help_text, "limits": ends, **ends.closed(step)}
+    if step is not None:
+        metadata["step"] = step
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def check(config: Any) -> None:
+    """Raise unless every setting of a config is of its type and within its limits.
+
+    Raises
+    ------
+    ConfigError
+        For the first that is not.
+    """
+    for field in dataclasses.fields(config):
+        value, label = getattr(config, field.name), field.metadata["label"]
+        name = label if label[:2].isupper() else label[0].lower() + label[1:]
+        if field.type is bool:
+            require_choice(name, value, (True, False))
+        elif get_origin(field.type) is Literal:
+            require_choice(name, value, get_args(field.type))
+        else:
+            whole = field.type is int
+            require_number(name, value, field.metadata["limits"], whole=whole)
+
+
 def require_number(
-    name: str, value: object, *, above: float | None, below: float
+    name: str, value: object, limits: Limits, *, whole: bool = False
 ) -> None:
-    """Raise unless the value is a number in (above, below); None stands for [0."""
-    lowest = "at least 0" if above is None else f"above {above}"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ConfigError(
-            f"{name} is {value!r}: it must be a number {lowest} and below {below}"
-        )
-    if not (value >= 0 if above is None else value > above) or not value < below:
-        raise ConfigError(f"{name} is {value}: it must be {lowest} and below {below}")
-
-
-def require_share(name: str, value: object) -> None:
-    """Raise unless the value is a number from 0 to 1, both included."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= 1:  # type: ignore[operator]
-        raise ConfigError(f"{name} is {value!r}: it must be a number from 0 to 1")
-
-
-def require_whole(
-    name: str, value: object, *, at_least: int, at_most: int | None = None
-) -> None:
-    """Raise unless the value is a whole number between the limits, both included."""
-    limits = (
-        f"{at_least} or more" if at_most is None else f"from {at_least} to {at_most}"
-    )
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigError(f"{name} is {value!r}: it must be a whole number, {limits}")
-    if value < at_least or (at_most is not None and value > at_most):
-        raise ConfigError(f"{name} is {value!r}: it must be {limits}")
+    """Raise unless the value is a number, or a whole one, within the limits."""
+    kind = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kind):
+        kinds = "whole number" if whole else "number"
+        raise ConfigError(f"{name} is {value!r}: it must be a {kinds} {limits}")
+    if not limits.hold(value):
+        raise ConfigError(f"{name} is {value}: it must be {limits}")
 
 
 def require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
@@ -50,3 +126,7 @@ def require_choice(name: str, value: object, choices: tuple[object, ...]) -> Non
     if value not in choices:
         allowed = ", ".join(str(choice) for choice in choices)
         raise ConfigError(f"{name} is {value!r}: choose one of {allowed}")
+
+
+def _shown(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"

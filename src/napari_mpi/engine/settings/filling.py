@@ -1,15 +1,10 @@
 """Every setting of iterative filling."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from napari_mpi.engine.runtime.errors import ConfigError
-from napari_mpi.engine.settings.fields import (
-    described,
-    require_choice,
-    require_number,
-    require_whole,
-)
+from napari_mpi.engine.settings.fields import check, setting
 
 EnsembleStart = Literal["noisy", "first-fill", "unbiased"]
 EnsembleOf = Literal["hidden", "all"]
@@ -96,110 +91,108 @@ class FillingConfig:
         If a value is outside its range.
     """
 
-    mask_ratio: float = described(
+    mask_ratio: float = setting(
         0.30,
         "Mask ratio",
         "share of pixels hidden in each iteration",
-        min=0.01,
-        max=0.99,
+        low=0,
+        below=1,
         step=0.01,
     )
-    shared_mask: bool = described(
+    shared_mask: bool = setting(
         False, "Shared mask", "hide the same pixels in every colour channel"
     )
-    iterations: int = described(
+    iterations: int = setting(
         200,
         "Iterations",
         "number of masks drawn and optimiser steps",
-        min=1,
-        max=100_000,
+        low=1,
+        high=1_000_000,
     )
-    learning_rate: float = described(
+    learning_rate: float = setting(
         2e-3,
         "Learning rate",
         "step size of Adam; 0 fills without adapting the network",
-        min=0.0,
-        max=1.0,
+        low=0,
+        below=10,
         step=0.00001,
     )
-    ema_decay: float = described(
+    ema_decay: float = setting(
         0.90,
         "EMA decay",
         "share of the ensemble that survives one fill",
-        min=0.0,
-        max=0.999,
+        low=0,
+        below=1,
         step=0.001,
     )
-    ensemble_start: EnsembleStart = described(
+    ensemble_start: EnsembleStart = setting(
         "noisy", "Ensemble start", "what the ensemble holds before its first fill"
     )
-    ensemble_of: EnsembleOf = described(
+    ensemble_of: EnsembleOf = setting(
         "hidden", "Ensemble of", "predictions that enter the ensemble"
     )
-    guard: bool = described(
+    guard: bool = setting(
         False, "Guard", "don't adapt where noise is correlated between neighbours"
     )
-    keep_means: bool = described(
+    keep_means: bool = setting(
         False, "Keep means", "bring local means back to those of the noisy image"
     )
-    crop: int = described(
+    crop: int = setting(
         0,
         "Crop",
         "side in pixels of the crops to adapt on; 0 for the whole image",
-        min=0,
-        max=65_536,
+        low=0,
+        high=65_536,
     )
-    share: bool = described(
+    share: bool = setting(
         False,
         "Share",
         "adapt once to all planes of a channel, not to each from scratch",
     )
-    passes: int = described(
+    passes: int = setting(
         0,
         "Passes",
         "complementary masks at the end; 0 takes the ensemble of the iterations",
-        min=0,
-        max=100,
+        low=0,
+        high=100,
     )
-    merge: bool = described(
+    merge: bool = setting(
         False, "Merge", "merge predictions with the pixels' own values, by their errors"
     )
-    stop: bool = described(
+    stop: bool = setting(
         False, "Stop by itself", "stop when further iterations no longer pay"
     )
-    weights_ema_decay: float = described(
+    weights_ema_decay: float = setting(
         0.0,
         "Weights' EMA decay",
         "share of the averaged weights that survives one iteration",
-        min=0.0,
-        max=0.999,
+        low=0,
+        below=1,
         step=0.001,
     )
-    precision: FillingPrecision = described(
-        "float32", "Precision", "of the convolutions"
-    )
-    pixel_unshuffle: int = described(
+    precision: FillingPrecision = setting("float32", "Precision", "of the convolutions")
+    pixel_unshuffle: int = setting(
         1,
         "Pixel unshuffle",
         "take the image apart into this many sub-images a side",
-        min=1,
-        max=8,
+        low=1,
+        high=8,
     )
-    blend: bool = described(
+    blend: bool = setting(
         False, "Blend", "average predictions of the image as it is and taken apart"
     )
-    hot_pixels: bool = described(
+    hot_pixels: bool = setting(
         False, "Hot pixels", "fill single pixels that stand far out before all else"
     )
-    by_noise: bool = described(
+    by_noise: bool = setting(
         False, "By noise", "let the image's own noise choose what fits it"
     )
-    seed: int = described(
-        0, "Seed", "the same seed gives the same image", min=0, max=2**31 - 1
+    seed: int = setting(
+        0, "Seed", "the same seed gives the same image", low=0, high=2**63 - 1
     )
 
     def __post_init__(self) -> None:
-        self._require_ranges()
+        check(self)
         if self.mask_ratio == 0 and (self.learning_rate or self.ensemble_of != "all"):
             raise ConfigError(
                 "mask ratio is 0, so nothing is hidden: raise it, or set the learning"
@@ -216,28 +209,3 @@ class FillingConfig:
         """Sides of the blocks that are taken apart, one for each prediction."""
         last = self.pixel_unshuffle
         return tuple(range(1, last + 1)) if self.blend else (last,)
-
-    def _require_ranges(self) -> None:
-        require_number("mask ratio", self.mask_ratio, above=None, below=1)
-        require_choice("shared mask", self.shared_mask, (True, False))
-        require_whole("iterations", self.iterations, at_least=1)
-        require_number("learning rate", self.learning_rate, above=None, below=10)
-        require_number("EMA decay", self.ema_decay, above=None, below=1)
-        require_choice("ensemble start", self.ensemble_start, get_args(EnsembleStart))
-        require_choice("guard", self.guard, (True, False))
-        require_choice("keep means", self.keep_means, (True, False))
-        require_choice("ensemble of", self.ensemble_of, get_args(EnsembleOf))
-        require_whole("crop", self.crop, at_least=0)
-        require_choice("share", self.share, (True, False))
-        require_whole("passes", self.passes, at_least=0, at_most=100)
-        require_choice("merge", self.merge, (True, False))
-        require_choice("stop", self.stop, (True, False))
-        require_number(
-            "weights' EMA decay", self.weights_ema_decay, above=None, below=1
-        )
-        require_choice("precision", self.precision, get_args(FillingPrecision))
-        require_whole("pixel unshuffle", self.pixel_unshuffle, at_least=1, at_most=8)
-        require_choice("blend", self.blend, (True, False))
-        require_choice("hot pixels", self.hot_pixels, (True, False))
-        require_choice("by noise", self.by_noise, (True, False))
-        require_whole("seed", self.seed, at_least=0, at_most=2**63 - 1)

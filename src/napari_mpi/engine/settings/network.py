@@ -1,10 +1,10 @@
 """Shape of a network; what a weights file must say to be rebuilt."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from napari_mpi.engine.runtime.errors import ConfigError
-from napari_mpi.engine.settings.fields import described, require_choice, require_whole
+from napari_mpi.engine.settings.fields import check, require_choice, setting
 
 Architecture = Literal["skip", "residual"]
 Block = Literal["plain", "gated"]
@@ -44,31 +44,27 @@ class NetworkConfig:
         If a value is outside its range, or ``widest`` is below ``width``.
     """
 
-    architecture: Architecture = "skip"
-    channels: int = 3
-    mask_channels: int = 3
-    width: int = described(
-        64, "Width", "feature channels of the first scale", min=1, max=1024
+    architecture: Architecture = setting("skip", "Architecture", "the network")
+    channels: int = setting(3, "Channels", "of the image, in and out", low=1, high=16)
+    mask_channels: int = setting(
+        3, "Mask channels", "mask planes, 1 or as many as channels", low=1, high=16
     )
-    widest: int = described(
+    width: int = setting(
+        64, "Width", "feature channels of the first scale", low=1, high=1024
+    )
+    widest: int = setting(
         0, "Widest", "feature channels double at each scale up to here; 0: they do not",
-        min=0, max=1024,
+        low=0, high=1024,
     )  # fmt: skip
-    scales: int = described(5, "Scales", "number of resolutions", min=1, max=8)
-    blocks: int = described(
-        1, "Blocks", "residual blocks on either way of each scale", min=1, max=64
+    scales: int = setting(5, "Scales", "number of resolutions", low=1, high=8)
+    blocks: int = setting(
+        1, "Blocks", "residual blocks on either way of each scale", low=1, high=64
     )
-    block: Block = described("plain", "Kind of block", "two convolutions, or gates")
+    block: Block = setting("plain", "Kind of block", "two convolutions, or gates")
 
     def __post_init__(self) -> None:
-        require_choice("architecture", self.architecture, get_args(Architecture))
-        require_whole("channels", self.channels, at_least=1, at_most=16)
+        check(self)
         require_choice("mask channels", self.mask_channels, (1, self.channels))
-        require_whole("width", self.width, at_least=1, at_most=1024)
-        require_whole("widest", self.widest, at_least=0, at_most=1024)
-        require_whole("scales", self.scales, at_least=1, at_most=8)
-        require_whole("blocks", self.blocks, at_least=1, at_most=64)
-        require_choice("block", self.block, get_args(Block))
         if 0 < self.widest < self.width:
             raise ConfigError(
                 f"widest is {self.widest}, below the width, {self.width}: make it 0,"

@@ -1,16 +1,14 @@
 """Every setting of masked pre-training."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from napari_mpi.engine.runtime.errors import ConfigError
-from napari_mpi.engine.settings.corruption import CorruptionConfig, words
+from napari_mpi.engine.settings.corruption import CorruptionConfig
 from napari_mpi.engine.settings.fields import (
-    described,
-    require_choice,
+    Limits,
     require_number,
-    require_share,
-    require_whole,
+    setting,
 )
 
 GreyFrom = Literal["luma", "planes"]
@@ -68,73 +66,59 @@ class PretrainingConfig(CorruptionConfig):
         If a value is outside its range, or two contradict each other.
     """
 
-    grey_from: GreyFrom = described(
+    grey_from: GreyFrom = setting(
         "luma", "Grey from", "what a grey network gets of a colour image"
     )
-    shrunk_share: float = described(
-        0.0, "Shrunk share", "share of crops at half the image's size", min=0.0,
-        max=1.0, step=0.05,
+    shrunk_share: float = setting(
+        0.0, "Shrunk share", "share of crops at half the image's size", low=0,
+        high=1, step=0.05,
     )  # fmt: skip
-    loss_on: LossOn = described("hidden", "Loss on", "pixels that the loss is taken on")
-    iterations: int = described(
-        80_000, "Iterations", "optimiser steps", min=1, max=10_000_000
+    loss_on: LossOn = setting("hidden", "Loss on", "pixels that the loss is taken on")
+    iterations: int = setting(
+        80_000, "Iterations", "optimiser steps", low=1, high=10_000_000
     )
-    batch_size: int = described(
-        64, "Batch size", "crops per step, over all processes", min=1, max=4096
+    batch_size: int = setting(
+        64, "Batch size", "crops per step, over all processes", low=1, high=4096
     )
-    crop_size: int = described(
-        256, "Crop size", "side of a crop in pixels", min=16, max=1024
+    crop_size: int = setting(
+        256, "Crop size", "side of a crop in pixels", low=16, high=1024
     )
-    learning_rate: float = described(
-        2e-3, "Learning rate", "of AdamW, at the start", min=1e-6, max=1.0, step=1e-4
+    learning_rate: float = setting(
+        2e-3, "Learning rate", "of AdamW, at the start", above=0, below=10, step=1e-5
     )
-    final_learning_rate: float = described(
-        1e-5, "Final learning rate", "at the end of cosine or cool-down", min=1e-8,
-        max=1.0, step=1e-5,
+    final_learning_rate: float = setting(
+        1e-5, "Final learning rate", "at the end of cosine or cool-down", above=0,
+        below=10, step=1e-5,
     )  # fmt: skip
-    schedule: Schedule = described(
+    schedule: Schedule = setting(
         "cosine", "Schedule", "of the learning rate; constant: it can be prolonged"
     )
-    cooldown: int = described(
-        0, "Cool-down", "last steps, over which a constant learning rate falls", min=0,
-        max=10_000_000,
+    cooldown: int = setting(
+        0, "Cool-down", "last steps, over which a constant learning rate falls", low=0,
+        high=10_000_000,
     )  # fmt: skip
-    warmup: int = described(
-        0, "Warm-up", "steps over which the learning rate rises", min=0, max=100_000
+    warmup: int = setting(
+        0, "Warm-up", "steps over which the learning rate rises", low=0, high=100_000
     )
-    beta1: float = described(0.9, "Beta 1", "of AdamW", min=0.0, max=0.9999, step=0.01)
-    beta2: float = described(0.9, "Beta 2", "of AdamW", min=0.0, max=0.9999, step=0.01)
-    gradient_clip: float = described(
-        0.01, "Gradient clip", "largest norm of the gradient", min=1e-4, max=1e4,
+    beta1: float = setting(0.9, "Beta 1", "of AdamW", low=0, below=1, step=0.001)
+    beta2: float = setting(0.9, "Beta 2", "of AdamW", low=0, below=1, step=0.001)
+    gradient_clip: float = setting(
+        0.01, "Gradient clip", "largest norm of the gradient", above=0, high=1e4,
         step=0.01,
     )  # fmt: skip
-    ema_decay: float = described(
-        0.0, "EMA decay", "of the averaged weights; 0 keeps the last", min=0.0,
-        max=0.9999, step=0.001,
+    ema_decay: float = setting(
+        0.0, "EMA decay", "of the averaged weights; 0 keeps the last", low=0,
+        below=1, step=0.001,
     )  # fmt: skip
-    precision: Precision = described("auto", "Precision", "of the convolutions")
-    seed: int = described(
-        0, "Seed", "of weights, crops, noise and masks", min=0, max=2**31 - 1
+    precision: Precision = setting("auto", "Precision", "of the convolutions")
+    seed: int = setting(
+        0, "Seed", "of weights, crops, noise and masks", low=0, high=2**63 - 1
     )
 
     def __post_init__(self) -> None:
         CorruptionConfig.__post_init__(self)  # super() does not know slots
-        require_share("shrunk share", self.shrunk_share)
-        require_choice("grey from", self.grey_from, get_args(GreyFrom))
-        for name in ("learning_rate", "final_learning_rate"):
-            require_number(words(name), getattr(self, name), above=0, below=10)
-        require_number("gradient clip", self.gradient_clip, above=0, below=1e9)
-        for name in ("beta1", "beta2", "ema_decay"):
-            require_number(words(name), getattr(self, name), above=None, below=1)
-        require_choice("loss on", self.loss_on, get_args(LossOn))
-        require_choice("schedule", self.schedule, get_args(Schedule))
-        require_choice("precision", self.precision, get_args(Precision))
-        require_whole("iterations", self.iterations, at_least=1)
-        require_whole("batch size", self.batch_size, at_least=1, at_most=4096)
-        require_whole("crop size", self.crop_size, at_least=16, at_most=1024)
-        require_whole("cooldown", self.cooldown, at_least=0, at_most=self.iterations)
-        require_whole("warmup", self.warmup, at_least=0)
-        require_whole("seed", self.seed, at_least=0, at_most=2**63 - 1)
+        cooldown = Limits(low=0, high=self.iterations)
+        require_number("cool-down", self.cooldown, cooldown, whole=True)
         self._require_something_to_learn()
         if self.schedule == "cosine" and self.cooldown:
             raise ConfigError(
