@@ -6,8 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
 
-from napari_mpi.engine.files.dicom.files import DICOM_SUFFIXES, looks_like_dicom
-from napari_mpi.engine.files.ngff.files import ZARR_SUFFIXES
+from napari_mpi.engine.files.formats import DICOM, ZARR
 
 T = TypeVar("T")
 Beats = Generator[None, None, T]
@@ -33,14 +32,10 @@ def content_sha256(path: Path) -> Beats[str]:
 
 
 def _parts(folder: Path) -> list[Path]:
-    if folder.name.lower().endswith(ZARR_SUFFIXES):
+    if ZARR.names(folder):
         return sorted(part for part in folder.rglob("*") if part.is_file())
     files = (part for part in folder.iterdir() if part.is_file())
-    return sorted(
-        part
-        for part in files
-        if part.name.lower().endswith(DICOM_SUFFIXES) or looks_like_dicom(part)
-    )
+    return sorted(part for part in files if DICOM.holds(part))
 
 
 def _file_sha256(path: Path) -> Beats[str]:

@@ -13,15 +13,12 @@ from pathlib import Path
 from napari_mpi.batch.outcomes import Status
 from napari_mpi.batch.request import (
     HIDDEN,
-    WRITTEN_AS_READ,
     Folders,
     Item,
     item_of,
     said,
 )
-from napari_mpi.engine.files.dicom.files import DICOM_SUFFIXES, looks_like_dicom
-from napari_mpi.engine.files.ngff.files import ZARR_SUFFIXES
-from napari_mpi.engine.files.pictures import PICTURE_SUFFIXES
+from napari_mpi.engine.files.formats import DICOM, ZARR, format_of
 from napari_mpi.engine.runtime.errors import ImageFileError
 
 _UNKNOWN = "it is no image of a kind that is read"
@@ -69,7 +66,7 @@ def discover(folders: Folders) -> list[Item]:
 
 
 def _require_folder(source: Path) -> None:
-    if source.is_dir() and source.name.lower().endswith(ZARR_SUFFIXES):
+    if source.is_dir() and ZARR.names(source):
         raise ImageFileError(
             f"the input {source} is an image itself: denoise it alone, or give the"
             " folder that it is in"
@@ -109,7 +106,7 @@ def _walk(
         is_folder = stat.S_ISDIR(status.st_mode)
         if is_folder and _identity(status) == output:
             continue
-        if is_folder and not name.lower().endswith(ZARR_SUFFIXES):
+        if is_folder and not ZARR.names(path):
             if folders.recursive:
                 yield from _walk_into(folders, path, status, visited, output)
         elif _matches(folders, path):
@@ -135,15 +132,14 @@ def _walk_into(
 
 def _classified(folders: Folders, path: Path, status: os.stat_result) -> Item:
     """Return the item that a matching file stands for: a slice for its series."""
-    name = path.name.lower()
     if stat.S_ISDIR(status.st_mode):
         return replace(item_of(folders, path), size=_size(path))
     if not stat.S_ISREG(status.st_mode):  # a pipe would never end
         return item_of(folders, path, Status.SKIPPED, _UNKNOWN)
-    if name.endswith(WRITTEN_AS_READ + PICTURE_SUFFIXES):
-        return replace(item_of(folders, path), size=status.st_size)
-    if name.endswith(DICOM_SUFFIXES) or looks_like_dicom(path):
-        return replace(item_of(folders, path.parent), size=status.st_size)
+    kind = format_of(path)
+    if kind is not None:  # a slice stands for its series
+        whole = path.parent if kind is DICOM else path
+        return replace(item_of(folders, whole), size=status.st_size)
     return item_of(folders, path, Status.SKIPPED, _UNKNOWN)
 
 

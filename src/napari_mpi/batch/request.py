@@ -4,10 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from napari_mpi.batch.outcomes import Outcome, Status
-from napari_mpi.engine.files.ngff.files import ZARR_SUFFIXES
-from napari_mpi.engine.files.nifti.files import NIFTI_SUFFIXES
-from napari_mpi.engine.files.pictures import PICTURE_SUFFIXES
-from napari_mpi.engine.files.tiff.files import TIFF_SUFFIXES
+from napari_mpi.engine.files.formats import NIFTI, PICTURE, TIFF, ZARR
 from napari_mpi.engine.runtime.errors import ConfigError
 from napari_mpi.engine.settings.method import Method
 
@@ -17,10 +14,12 @@ SUFFIX = "-denoised"
 HIDDEN = ".napari-mpi"
 """Name of the folder, in that of the results, where records are kept."""
 
-WRITTEN_AS_READ = TIFF_SUFFIXES + ZARR_SUFFIXES + NIFTI_SUFFIXES
-"""Endings of the names of what is written in its own format."""
-
-_ENDINGS = (*WRITTEN_AS_READ, ".ome.tif", ".ome.tiff", ".ome.zarr")
+_ENDINGS = tuple(
+    before + suffix
+    for kind in (TIFF, ZARR, NIFTI)  # what is written in its own format
+    for suffix in kind.suffixes
+    for before in ("", ".ome")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ def _output_name(path: Path, suffix: str) -> str:
     if kept:
         end = max(kept, key=len)
         return f"{name[: -len(end)]}{suffix}{name[-len(end) :]}"
-    if name.lower().endswith(PICTURE_SUFFIXES):
+    if PICTURE.names(path):
         return f"{PurePosixPath(name).stem}{suffix}.tif"
     return f"{name.replace('.', '_')}{suffix}"  # a folder of DICOM
 

@@ -30,8 +30,9 @@ from napari_mpi.engine.networks.loading import (
     load_weights,
 )
 from napari_mpi.engine.networks.weight_files import save_weights
-from napari_mpi.engine.networks.weights import Weights, random_weights, sha256_of
+from napari_mpi.engine.networks.weights import Weights, random_weights
 from napari_mpi.engine.runtime.errors import WeightsError
+from napari_mpi.engine.runtime.whole_files import sha256_of
 from napari_mpi.engine.settings.network import NetworkConfig
 
 SMALL = NetworkConfig(width=8, scales=2)

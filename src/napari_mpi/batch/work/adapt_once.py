@@ -26,6 +26,7 @@ from napari_mpi.engine.denoising.task import effective_config, sees_opponents
 from napari_mpi.engine.filling.progress import Reporter
 from napari_mpi.engine.filling.state import FillingState
 from napari_mpi.engine.images.axes import ImageAxes
+from napari_mpi.engine.images.tiles import evenly
 from napari_mpi.engine.networks.weight_files import save_weights
 from napari_mpi.engine.networks.weights import Weights
 from napari_mpi.engine.runtime.devices import memory_told, resolve_device
@@ -174,8 +175,8 @@ def _windows(
     start: Weights,
 ) -> Told[tuple[dict[str, str], Windows]]:
     """Cut windows out of some of the files, in the network's units."""
-    count = min(WINDOWS, len(items))
-    chosen = [items[(2 * n + 1) * len(items) // (2 * count)] for n in range(count)]
+    chosen = evenly(items, WINDOWS)
+    count = len(chosen)
     files: dict[str, str] = {}
     windows: Windows = []
     each, due = math.ceil(WINDOWS / count), Every(at_once=True)

@@ -10,9 +10,13 @@ from napari_mpi.engine.denoising.sampling import require_finite
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import Task, prepare
-from napari_mpi.engine.files.formats import read_image, require_writable, write_image
+from napari_mpi.engine.files.formats import (
+    TIFF,
+    read_image,
+    require_writable,
+    write_image,
+)
 from napari_mpi.engine.files.metadata import ImageFile
-from napari_mpi.engine.files.tiff.files import TIFF_SUFFIXES
 from napari_mpi.engine.filling.spread import SHOWS
 from napari_mpi.engine.images.axes import ImageAxes
 from napari_mpi.engine.networks.weights import Weights
@@ -155,7 +159,7 @@ def require_uncertainty(path: Path) -> None:
     path : Path
         Its name.
     """
-    if not path.name.lower().endswith(TIFF_SUFFIXES):
+    if not TIFF.names(path):
         raise ImageFileError(
             f"the uncertainty {path} does not end in .tif or .tiff: it is written as"
             " TIFF, whatever the result is"

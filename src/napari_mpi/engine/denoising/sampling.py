@@ -16,7 +16,7 @@ from napari_mpi.engine.images.intensity import (
     require_usable,
     together,
 )
-from napari_mpi.engine.images.tiles import Window, middle, tiles
+from napari_mpi.engine.images.tiles import Window, evenly, middle, tiles
 
 Array = NDArray[np.generic]
 
@@ -88,7 +88,7 @@ def take_sample(
         If the image holds values that are not finite.
     """
     count = len(item) if thorough else min(SAMPLED_PLANES, len(item))
-    planes = [item[(2 * n + 1) * len(item) // (2 * count)] for n in range(count)]
+    planes = evenly(item, count)
     blocks = [tile.core for tile in tiles(layout.plane_shape, _BLOCK)]
     places = _window_places(count, blocks, side, seed)
     windows: dict[int, Array] = {}
@@ -179,11 +179,9 @@ def windows_to_judge(
     ImageError
         If it holds values that are not finite.
     """
-    count = min(PLANES, len(planes))
-    window = middle(layout.plane_shape, _SIDE if count > 1 else _ONLY_SIDE)
+    window = middle(layout.plane_shape, _SIDE if len(planes) > 1 else _ONLY_SIDE)
     parts = []
-    for n in range(count):
-        index = planes[(2 * n + 1) * len(planes) // (2 * count)]
+    for index in evenly(planes, PLANES):
         raw = np.asarray(image[layout.part(index, window)])
         require_usable(raw)
         values = intensities.to_network(layout.channels_first(raw))

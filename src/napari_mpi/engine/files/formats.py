@@ -1,8 +1,9 @@
 """Image files, in and out: the door to the formats."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from napari_mpi.engine.files.dicom.files import (
     DICOM_SUFFIXES,
@@ -12,54 +13,86 @@ from napari_mpi.engine.files.dicom.files import (
 from napari_mpi.engine.files.dicom.writing import dicom_problem, write_dicom
 from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.files.ngff.files import (
-    ZARR_SUFFIXES,
     looks_like_zarr,
     read_zarr,
     write_zarr,
     zarr_problem,
 )
-from napari_mpi.engine.files.nifti.files import (
-    NIFTI_SUFFIXES,
-    nifti_problem,
-    read_nifti,
-    write_nifti,
-)
-from napari_mpi.engine.files.pictures import PICTURE_SUFFIXES, read_picture
-from napari_mpi.engine.files.tiff.files import TIFF_SUFFIXES, read_tiff, write_tiff
-from napari_mpi.engine.runtime.errors import EngineError, ImageFileError
+from napari_mpi.engine.files.nifti.files import nifti_problem, read_nifti, write_nifti
+from napari_mpi.engine.files.pictures import read_picture
+from napari_mpi.engine.files.tiff.files import read_tiff, write_tiff
+from napari_mpi.engine.runtime.errors import EngineError, ImageFileError, first_line
 from napari_mpi.engine.runtime.whole_files import (
     ensure_folder_writable,
     ensure_writable,
 )
 
-Kind = Literal["tiff", "picture", "zarr", "nifti", "dicom"]
 
-_SUFFIXES: dict[Kind, tuple[str, ...]] = {
-    "tiff": TIFF_SUFFIXES,
-    "picture": PICTURE_SUFFIXES,
-    "zarr": ZARR_SUFFIXES,
-    "nifti": NIFTI_SUFFIXES,
-    "dicom": DICOM_SUFFIXES,
-}
-_READERS: dict[Kind, Callable[..., ImageFile]] = {
-    "tiff": read_tiff,
-    "picture": read_picture,
-    "zarr": read_zarr,
-    "nifti": read_nifti,
-    "dicom": read_dicom,
-}
-_WRITERS: dict[Kind, Callable[..., None]] = {
-    "tiff": write_tiff,
-    "zarr": write_zarr,
-    "nifti": write_nifti,
-    "dicom": write_dicom,
-}
-_PROBLEMS: dict[Kind, Callable[..., str | None]] = {
-    "zarr": zarr_problem,
-    "nifti": nifti_problem,
-    "dicom": dicom_problem,
-}
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format of image files: how it is known, read and written.
+
+    Parameters
+    ----------
+    suffixes : tuple of str
+        Endings of its names, in small letters.
+    read, write : callable
+        ``read(path, lazy=...)`` returns an `ImageFile`, ``write(path, image,
+        provenance)`` writes one; None where it is only read.
+    problem : callable, optional
+        ``problem(path, image)`` says why it cannot be written there, or None.
+    looks_like : callable, optional
+        Tells a file or folder without a suffix by its content.
+    is_folder : bool
+        Whether an image of it may be a folder.
+    """
+
+    suffixes: tuple[str, ...]
+    read: Callable[..., ImageFile]
+    write: Callable[..., None] | None = None
+    problem: Callable[..., str | None] | None = None
+    looks_like: Callable[[Path], bool] | None = None
+    is_folder: bool = False
+
+    def names(self, path: Path) -> bool:
+        """Whether a path is named as the format's are, in letters of any case."""
+        return path.name.lower().endswith(self.suffixes)
+
+    def holds(self, path: Path) -> bool:
+        """Whether a path is of the format, by its name or else by its content."""
+        return self.names(path) or (
+            self.looks_like is not None and self.looks_like(path)
+        )
+
+
+TIFF = Format((".tif", ".tiff"), read_tiff, write_tiff)
+PICTURE = Format((".png", ".jpg", ".jpeg"), read_picture)
+ZARR = Format(
+    (".zarr",), read_zarr, write_zarr, zarr_problem, looks_like_zarr, is_folder=True
+)
+NIFTI = Format((".nii", ".nii.gz"), read_nifti, write_nifti, nifti_problem)
+DICOM = Format(
+    DICOM_SUFFIXES,
+    read_dicom,
+    write_dicom,
+    dicom_problem,
+    looks_like_dicom,
+    is_folder=True,
+)
+FORMATS = (TIFF, PICTURE, ZARR, NIFTI, DICOM)
+"""Every format that is read."""
+
 _READ = "give a TIFF, PNG or JPEG file, an OME-Zarr, a NIfTI file or a DICOM series"
+
+
+def format_of(path: Path) -> Format | None:
+    """Return the format of a file or folder, by its name or else by its content."""
+    named = _format_named(path)
+    if named is not None:
+        return named
+    if path.is_dir():
+        return ZARR if ZARR.holds(path) else DICOM
+    return DICOM if DICOM.holds(path) else None
 
 
 def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
@@ -79,15 +112,15 @@ def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
         If the file is missing, of another kind, or damaged, or if a package that its
         format needs is not installed.
     """
-    kind = _kind_of(path) or _kind_by_content(path)
-    if not (path.is_file() or (path.is_dir() and kind in ("zarr", "dicom"))):
+    kind = format_of(path)
+    if not (path.is_file() or (path.is_dir() and kind is not None and kind.is_folder)):
         raise ImageFileError(f"there is no file {path}: check the path")
     if path.is_file() and not path.stat().st_size:
         raise ImageFileError(f"{path} is empty, it has 0 bytes: copy it again")
     if kind is None:
         raise ImageFileError(f"{path} is of a kind that is not read: {_READ}")
     try:
-        return _READERS[kind](path, lazy=lazy)
+        return kind.read(path, lazy=lazy)
     except EngineError:
         raise
     except MemoryError as error:
@@ -95,10 +128,9 @@ def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
             f"{path} is larger than the free memory: crop it, or use a larger machine"
         ) from error
     except Exception as error:  # readers raise whatever a damaged file provokes
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ImageFileError(
             f"{path} cannot be read as an image, it is damaged or of another kind:"
-            f" {reason}"
+            f" {first_line(error)}"
         ) from error
 
 
@@ -126,8 +158,11 @@ def write_image(
         If the file cannot be written.
     """
     require_writable(path, image)
+    kind = _format_of_output(path)
+    assert kind is not None
+    assert kind.write is not None
     try:
-        _WRITERS[_kind_of_output(path) or "tiff"](path, image, provenance or {})
+        kind.write(path, image, provenance or {})
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -159,34 +194,26 @@ def output_problem(path: Path, image: ImageFile | None = None) -> str | None:
     image : ImageFile, optional
         Axes, type and shape of what will be written; its pixels are not read.
     """
-    kind = _kind_of_output(path)
-    if kind not in _WRITERS:
+    kind = _format_of_output(path)
+    if kind is None or kind.write is None:
         return (
             f"the output {path} does not end in .tif, .zarr or .nii: results are"
             " written as TIFF, OME-Zarr or NIfTI, and DICOM as a folder of DICOM"
         )
-    is_folder = kind == "zarr" or (kind == "dicom" and not path.suffix)
+    is_folder = kind.is_folder and not (kind is DICOM and path.suffix)
     try:
         (ensure_folder_writable if is_folder else ensure_writable)(path)
     except OSError as error:
         return str(_unwritable(path, error))
-    return _PROBLEMS[kind](path, image) if kind in _PROBLEMS else None
+    return None if kind.problem is None else kind.problem(path, image)
 
 
-def _kind_by_content(path: Path) -> Kind | None:
-    if path.is_dir():
-        return "zarr" if looks_like_zarr(path) else "dicom"
-    return "dicom" if looks_like_dicom(path) else None
+def _format_of_output(path: Path) -> Format | None:
+    return _format_named(path) if path.suffix else DICOM
 
 
-def _kind_of_output(path: Path) -> Kind | None:
-    return _kind_of(path) if path.suffix else "dicom"
-
-
-def _kind_of(path: Path) -> Kind | None:
-    name = path.name.lower()
-    kinds = (kind for kind, suffixes in _SUFFIXES.items() if name.endswith(suffixes))
-    return next(kinds, None)
+def _format_named(path: Path) -> Format | None:
+    return next((kind for kind in FORMATS if kind.names(path)), None)
 
 
 def _unwritable(path: Path, error: OSError) -> ImageFileError:

@@ -8,8 +8,6 @@ import imageio.v3 as imageio
 from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.images.axes import guess_axes
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
-
 
 def read_picture(path: Path, *, lazy: bool = False) -> ImageFile:
     """Read a PNG or JPEG file; inks become colours, opacity of grey is dropped.

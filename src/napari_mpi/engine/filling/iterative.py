@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from napari_mpi.engine.filling.ensemble import TensorIndex
-from napari_mpi.engine.filling.masks import random_masks
+from napari_mpi.engine.filling.masks import random_masks, shape_of
 from napari_mpi.engine.filling.passes import finish
 from napari_mpi.engine.filling.progress import (
     Progress,
@@ -249,14 +249,11 @@ def _preview(state: FillingState, noisy: Tensor, config: FillingConfig) -> Tenso
 def _drawn(
     noisy: Tensor, config: FillingConfig, state: FillingState
 ) -> Iterator[Tensor]:
-    images, channels, height, width = noisy.shape
+    images, planes, *sides = shape_of(noisy, shared=config.shared_mask)
     images = 1 if state.pooled else images
     if config.crop:
-        height, width = min(config.crop, height), min(config.crop, width)
-    planes = 1 if config.shared_mask else channels
-    return random_masks(
-        (images, planes, height, width), config.mask_ratio, rng=state.rng
-    )
+        sides = [min(config.crop, side) for side in sides]
+    return random_masks((images, planes, *sides), config.mask_ratio, rng=state.rng)
 
 
 def _next_mask(draws: Iterator[Tensor], noisy: Tensor, iteration: int) -> Tensor:

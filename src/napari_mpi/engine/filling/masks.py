@@ -9,6 +9,20 @@ from torch import Tensor
 _BLOCK = 256  # pixels along each axis, whose random numbers are drawn at once
 
 
+def shape_of(noisy: Tensor, *, shared: bool) -> tuple[int, int, int, int]:
+    """Return the shape of the masks of an image (N, C, Y, X).
+
+    Parameters
+    ----------
+    noisy : Tensor
+        The image.
+    shared : bool
+        Whether all channels have one mask.
+    """
+    images, channels, rows, columns = noisy.shape
+    return images, 1 if shared else channels, rows, columns
+
+
 def random_mask(
     shape: tuple[int, ...], mask_ratio: float, *, rng: torch.Generator
 ) -> Tensor:

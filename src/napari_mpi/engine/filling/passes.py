@@ -8,7 +8,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor
 
-from napari_mpi.engine.filling.masks import complementary_masks, numbers_at
+from napari_mpi.engine.filling.masks import complementary_masks, numbers_at, shape_of
 from napari_mpi.engine.filling.spread import PassSpread, SpreadOf
 from napari_mpi.engine.images.colours import noise_sources
 from napari_mpi.engine.images.tiles import Window
@@ -148,8 +148,7 @@ def passes_of(config: FillingConfig) -> int:
 
 
 def _masks(noisy: Tensor, config: FillingConfig, at: tuple[int, int]) -> list[Tensor]:
-    planes = 1 if config.shared_mask else noisy.shape[1]
-    shape = (noisy.shape[0], planes, *noisy.shape[2:])
+    shape = shape_of(noisy, shared=config.shared_mask)
     return complementary_masks(
         shape, config.passes, seed=config.seed, at=at, device=noisy.device
     )

@@ -11,14 +11,13 @@ Two fills more or less make a rough estimate, so variances are averaged over a f
 pixels: `benchmarks/uncertainty.py` measures what that gains.
 """
 
-import math
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from napari_mpi.engine.filling.ensemble import TensorIndex, unbiased_rate
+from napari_mpi.engine.noise.smoothing import bell
 from napari_mpi.engine.settings.filling import FillingConfig
 
 SpreadOf = Literal["channels", "mean"]
@@ -29,8 +28,6 @@ SHOWS = "uncertainty: standard deviation of the fills, in the source's units"
 
 WIDTH = 2.0
 """Pixels, standard deviation of the bell over which variances are averaged."""
-
-_REACH = round(3 * WIDTH)
 
 
 class PassSpread:
@@ -71,7 +68,7 @@ class PassSpread:
         centre = _counted(unmasked, self._of) - self._first
         total = self._squares - 2 * centre * self._sum + self._count * centre.square()
         share = max(self._count - 1, 1) / self._count
-        return _nearby(share * total.clamp(min=0)).sqrt()
+        return bell(share * total.clamp(min=0), WIDTH).sqrt()
 
 
 class EnsembleSpread:
@@ -128,24 +125,9 @@ class EnsembleSpread:
         """
         known = (self._fills >= 2).to(self._variance.dtype)
         # 0 / 0 is what nobody knows.
-        return (_nearby(self._variance * known) / _nearby(known)).sqrt()
+        return (bell(self._variance * known, WIDTH) / bell(known, WIDTH)).sqrt()
 
 
 def _counted(image: Tensor, of: SpreadOf) -> Tensor:
     """Return what of an image (N, C, Y, X) ends in the result."""
     return image.mean(dim=1, keepdim=True) if of == "mean" else image
-
-
-def _nearby(image: Tensor) -> Tensor:
-    """Return means over a few pixels; the borders count for what lies outside."""
-    images, channels, height, width = image.shape
-    steps = range(-_REACH, _REACH + 1)
-    weights = torch.tensor([math.exp(-((n / WIDTH) ** 2) / 2) for n in steps])
-    taps = (weights / weights.sum()).to(image)
-    planes = image.reshape(images * channels, 1, height, width)
-    for kernel, pad in (
-        (taps.reshape(1, 1, 1, -1), (_REACH, _REACH, 0, 0)),
-        (taps.reshape(1, 1, -1, 1), (0, 0, _REACH, _REACH)),
-    ):
-        planes = F.conv2d(F.pad(planes, pad, mode="replicate"), kernel)
-    return planes.reshape(image.shape)

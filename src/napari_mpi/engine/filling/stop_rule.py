@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napari_mpi.engine.filling.adaptation import Adaptation
 from napari_mpi.engine.filling.ensemble import TensorIndex
+from napari_mpi.engine.filling.masks import shape_of
 
 HELD_OUT = 0.05
 """Share of the pixels that the network never learns from."""
@@ -55,8 +56,8 @@ class StopRule:
     def __init__(
         self, noisy: Tensor, mask_ratio: float, shared: bool, *, rng: torch.Generator
     ) -> None:
-        images, channels, height, width = noisy.shape
-        shape = (images, 1 if shared else channels, height, width)
+        shape = shape_of(noisy, shared=shared)
+        images, _, height, width = shape
 
         def drawn(share: float) -> Tensor:
             return torch.rand(shape, generator=rng, device=noisy.device) < share

@@ -1,6 +1,10 @@
 """Tiles: parts of a plane that are filled one by one, and the halo that they need."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 Window = tuple[slice, slice]
 """Rows and columns of a plane."""
@@ -102,3 +106,17 @@ def middle(shape: tuple[int, int], most: int) -> Window:
         for start, side in zip(starts, shape, strict=True)
     )
     return rows, columns
+
+
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """Return some of the items, at even distances, as the middles of equal parts.
+
+    Parameters
+    ----------
+    items : sequence
+        Planes, files, ...
+    most : int
+        How many, at the most.
+    """
+    count = min(most, len(items))
+    return [items[(2 * n + 1) * len(items) // (2 * count)] for n in range(count)]

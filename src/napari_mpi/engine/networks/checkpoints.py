@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napari_mpi.engine.networks.weights import Weights, require_fit, sha256_of
+from napari_mpi.engine.networks.weights import Weights, require_fit
 from napari_mpi.engine.runtime.errors import WeightsError, first_line
+from napari_mpi.engine.runtime.whole_files import sha256_of
 from napari_mpi.engine.settings.network import NetworkConfig
 
 

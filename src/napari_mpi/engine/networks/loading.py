@@ -21,9 +21,10 @@ from napari_mpi.engine.networks.weight_files import (
     save_weights,
     write_weights_file,
 )
-from napari_mpi.engine.networks.weights import Weights, random_weights, sha256_of
+from napari_mpi.engine.networks.weights import Weights, random_weights
 from napari_mpi.engine.runtime.errors import WeightsError, first_line
 from napari_mpi.engine.runtime.folders import data_folder
+from napari_mpi.engine.runtime.whole_files import sha256_of
 
 
 def load_weights(source: str | Path, *, seed: int = 0) -> Weights:

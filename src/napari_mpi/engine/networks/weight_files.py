@@ -12,9 +12,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from napari_mpi.engine.networks.checkpoints import read_authors_checkpoint
-from napari_mpi.engine.networks.weights import Weights, require_fit, sha256_of
+from napari_mpi.engine.networks.weights import Weights, require_fit
 from napari_mpi.engine.runtime.errors import ConfigError, WeightsError, first_line
-from napari_mpi.engine.runtime.whole_files import whole_file
+from napari_mpi.engine.runtime.whole_files import sha256_of, whole_file
 from napari_mpi.engine.settings.network import NetworkConfig
 
 _FORMAT = "napari-mpi weights 1"

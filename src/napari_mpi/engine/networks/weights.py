@@ -1,6 +1,5 @@
 """A network's weights, with all that is needed to use and to cite them."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,9 +84,3 @@ def _skeleton(network: NetworkConfig) -> FillingNetwork:
     """Build the network without memory, and without touching the global generator."""
     with torch.device("meta"):
         return FillingNetwork(network)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

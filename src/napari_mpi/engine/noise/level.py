@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.images.axes import ImageAxes
+from napari_mpi.engine.images.tiles import evenly, middle
 
 Array = NDArray[np.generic]
 
@@ -36,14 +37,10 @@ def noise_level(image: ArrayLike, layout: ImageAxes) -> float | None:
     """
     if min(layout.plane_shape) < 3:
         return None
-    planes = layout.planes()
-    count = min(_PLANES, len(planes))
-    starts = [max(0, (side - _SIDE) // 2) for side in layout.plane_shape]
-    rows, columns = (slice(start, start + _SIDE) for start in starts)
+    window = middle(layout.plane_shape, _SIDE)
     found = []
-    for n in range(count):
-        index = planes[(2 * n + 1) * len(planes) // (2 * count)]
-        part = np.asarray(image[layout.part(index, (rows, columns))])
+    for index in evenly(layout.planes(), _PLANES):
+        part = np.asarray(image[layout.part(index, window)])
         found += [white_noise_level(plane) for plane in layout.channels_first(part)]
     return float(np.median(found))
 

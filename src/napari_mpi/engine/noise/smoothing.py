@@ -9,9 +9,6 @@ from torch.nn import functional as F
 _COARSE = 4  # pixels along each axis that one coarse pixel stands for
 BELL_WIDTH = 8.0
 """Standard deviation of the bell of `smoothed`, in pixels."""
-_REACH = 6  # coarse pixels
-_WEIGHTS = [math.exp(-(step**2) / (2 * 2.0**2)) for step in range(-_REACH, _REACH + 1)]
-_BELL = [weight / sum(_WEIGHTS) for weight in _WEIGHTS]
 
 
 def smoothed(image: Tensor) -> Tensor:
@@ -28,14 +25,29 @@ def smoothed(image: Tensor) -> Tensor:
     rows, columns = image.shape[-2:]
     outwards = (0, -columns % _COARSE, 0, -rows % _COARSE)
     coarse = F.avg_pool2d(F.pad(image, outwards, mode="replicate"), _COARSE)
-    images, channels, height, width = coarse.shape
-    planes = coarse.reshape(images * channels, 1, height, width)
-    bell = torch.tensor(_BELL, dtype=image.dtype, device=image.device)
-    for taps, pad in (
-        (bell.reshape(1, 1, 1, -1), (_REACH, _REACH, 0, 0)),
-        (bell.reshape(1, 1, -1, 1), (0, 0, _REACH, _REACH)),
-    ):
-        planes = F.conv2d(F.pad(planes, pad, mode="replicate"), taps)
-    smooth = planes.reshape(images, channels, height, width)
+    smooth = bell(coarse, BELL_WIDTH / _COARSE)
     fine = F.interpolate(smooth, scale_factor=float(_COARSE), mode="bilinear")
     return fine[..., :rows, :columns]
+
+
+def bell(image: Tensor, width: float) -> Tensor:
+    """Return means weighted by a bell; the borders count for what lies outside.
+
+    Parameters
+    ----------
+    image : Tensor
+        Shape (N, C, Y, X).
+    width : float
+        Standard deviation of the bell in pixels; it ends at three of them.
+    """
+    reach = math.ceil(3 * width)
+    weights = [math.exp(-((n / width) ** 2) / 2) for n in range(-reach, reach + 1)]
+    shares = [weight / sum(weights) for weight in weights]
+    taps = torch.tensor(shares, dtype=image.dtype, device=image.device)
+    planes = image.reshape(-1, 1, *image.shape[-2:])
+    for kernel, pad in (
+        (taps.reshape(1, 1, 1, -1), (reach, reach, 0, 0)),
+        (taps.reshape(1, 1, -1, 1), (0, 0, reach, reach)),
+    ):
+        planes = F.conv2d(F.pad(planes, pad, mode="replicate"), kernel)
+    return planes.reshape(image.shape)

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_mpi.engine.files.formats import read_image
-from napari_mpi.engine.files.pictures import PICTURE_SUFFIXES
-from napari_mpi.engine.files.tiff.files import TIFF_SUFFIXES
+from napari_mpi.engine.files.formats import PICTURE, TIFF, read_image
 from napari_mpi.engine.images.axes import ImageAxes
 from napari_mpi.engine.images.intensity import require_usable
 from napari_mpi.engine.pretraining.views import WHOLE_LUMA, View
 from napari_mpi.engine.runtime.errors import EngineError, ImageError, ImageFileError
 from napari_mpi.engine.runtime.jobs import Job
+from napari_mpi.engine.runtime.whole_files import sha256_of
 
 Array = NDArray[np.generic]
 
@@ -208,7 +207,7 @@ def _files_in(folder: Path) -> list[Path]:
 
 def _planes_of(path: Path, smallest_side: int) -> list[TrainingImage]:
     """Return the planes of one file, or raise EngineError saying why there are none."""
-    if path.suffix.lower() not in TIFF_SUFFIXES + PICTURE_SUFFIXES:
+    if not (TIFF.names(path) or PICTURE.names(path)):
         raise ImageFileError("it is no TIFF, PNG or JPEG file")
     image = read_image(path)
     layout = ImageAxes(image.axes, image.array.shape)
@@ -249,8 +248,7 @@ def _limits(planes: list[Array]) -> tuple[float, float]:
 
 def _digest_of(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        return bytes.fromhex(sha256_of(path))
     except OSError as error:
         raise ImageFileError(f"it cannot be read: {error.strerror}") from error
 

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from napari_mpi.engine.networks.filling_network import FillingNetwork
 from napari_mpi.engine.networks.weight_files import write_weights_file
-from napari_mpi.engine.networks.weights import Weights, random_weights, sha256_of
+from napari_mpi.engine.networks.weights import Weights, random_weights
 from napari_mpi.engine.runtime.errors import ConfigError, WeightsError, first_line
+from napari_mpi.engine.runtime.whole_files import sha256_of
 from napari_mpi.engine.settings.network import NetworkConfig
 from napari_mpi.engine.settings.pretraining import PretrainingConfig
 

@@ -1,5 +1,6 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and what tells them apart."""
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -119,3 +120,9 @@ def _ensure_room_for_names(path: Path) -> None:
     probe = path.with_name(f".{uuid.uuid4().hex[:8]}.part")
     probe.touch(exist_ok=False)
     probe.unlink()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -21,11 +21,10 @@ from napari_mpi.engine.files.ngff.metadata import (
 )
 from napari_mpi.engine.images.arrays import LazyArray, require_room
 from napari_mpi.engine.images.axes import LETTERS, Index, guess_axes
-from napari_mpi.engine.runtime.errors import AxesError, ImageFileError
+from napari_mpi.engine.runtime.errors import AxesError, ImageFileError, first_line
 from napari_mpi.engine.runtime.optional import extra
 from napari_mpi.engine.runtime.whole_files import whole_folder
 
-ZARR_SUFFIXES = (".zarr",)
 _CHUNK = 1024  # pixels along Y and X
 _BAND = 1 << 25  # bytes of chunks that are written at once
 _MARKS = ("zarr.json", ".zgroup", ".zarray")
@@ -57,7 +56,7 @@ class ZarrArray(LazyArray):
         try:
             return np.asarray(self._array[index], self.dtype)
         except Exception as error:  # codecs raise whatever damage provokes
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise ImageFileError(
                 f"{self._path} is damaged: {reason}; copy it again"
             ) from error

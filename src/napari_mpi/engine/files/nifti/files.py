@@ -26,7 +26,6 @@ from napari_mpi.engine.runtime.errors import ImageFileError
 from napari_mpi.engine.runtime.optional import extra
 from napari_mpi.engine.runtime.whole_files import whole_file
 
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
 _AXES = {2: "XY", 3: "XYZ", 4: "XYZT", 5: "XYZTC"}
 _LONGEST = 32767  # of a side in NIfTI-1
 _COMMENT = 6  # code of header extensions that hold text

@@ -19,7 +19,6 @@ from napari_mpi.engine.images.arrays import require_room
 from napari_mpi.engine.runtime.errors import ImageFileError
 from napari_mpi.engine.runtime.whole_files import whole_file
 
-TIFF_SUFFIXES = (".tif", ".tiff")
 _IMAGEJ_AXES = "TZCYXS"
 _CLASSIC = 2**32 - 2**25  # bytes of pixels beyond which offsets of 32 bits end
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_mpi.engine.files.arrays import FileStamp, PagedArray, require_length
 from napari_mpi.engine.files.tiff.complaints import complaints
 from napari_mpi.engine.images.axes import Index
-from napari_mpi.engine.runtime.errors import ImageFileError
+from napari_mpi.engine.runtime.errors import ImageFileError, first_line
 
 Array = NDArray[np.generic]
 
@@ -231,7 +231,7 @@ class SegmentedArray(PagedArray):
         except ImageFileError:
             raise
         except Exception as error:  # decoders raise whatever damage provokes
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise ImageFileError(
                 f"{path} is damaged in page {number + 1}: {reason}; copy it again"
             ) from error
