@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_mpi.cli.console import say, say_nothing
 from napari_mpi.cli.options import add_method, method_of
-from napari_mpi.engine.networks.catalogue import (
-    RANDOM_START,
-)
+from napari_mpi.engine.networks.catalogue import RANDOM_START
 from napari_mpi.engine.runtime.errors import ImageFileError
+from napari_mpi.engine.runtime.whole_files import require_other_file
 
 if TYPE_CHECKING:
     from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
 
 def _denoise(options: argparse.Namespace) -> None:
     method = method_of(options)
-    _require_other_file(options.output, options.input, options.reference)
+    inputs = [p for p in (options.input, options.reference) if p is not None]
+    require_other_file(options.output, *inputs)
     if options.uncertainty is not None:
-        _require_other_file(options.uncertainty, options.input, options.reference)
-        _require_two_files(options.output, options.uncertainty)
+        require_other_file(options.uncertainty, *inputs)
     # torch takes seconds to import: wrong usage is told before.
     from napari_mpi.engine.denoising.file import (
         denoise_file,
@@ -36,7 +35,7 @@ def _denoise(options: argparse.Namespace) -> None:
 
     formats.require_writable(options.output)
     if options.uncertainty is not None:
-        require_uncertainty(options.uncertainty)
+        require_uncertainty(options.uncertainty, options.output)
     image, task = open_file(options.input, options.output, method)
     reference = _reference(options.reference, image, task.layout)
     tell = say_nothing if options.quiet else say
@@ -57,26 +56,6 @@ def _denoise(options: argparse.Namespace) -> None:
         tell(f"written  {options.uncertainty}")
     if reference is not None:
         _report_quality(image.array, made.result, reference, task.layout)
-
-
-def _require_other_file(output: Path, *inputs: Path | None) -> None:
-    for path in inputs:
-        if (
-            path is not None
-            and output.exists()
-            and path.exists()
-            and output.samefile(path)
-        ):
-            raise ImageFileError(
-                f"the output {output} is the input itself: give another name"
-            )
-
-
-def _require_two_files(output: Path, uncertainty: Path) -> None:
-    if output.resolve() == uncertainty.resolve():
-        raise ImageFileError(
-            f"result and uncertainty cannot both be {output}: give another name"
-        )
 
 
 def _reference(path: Path | None, image: "ImageFile", layout: Any) -> Any:

@@ -151,14 +151,20 @@ def denoise_file(
     return DenoisedFile(result, made, state.noise_in_words(), notes)
 
 
-def require_uncertainty(path: Path) -> None:
+def require_uncertainty(path: Path, result: Path) -> None:
     """Raise ImageFileError if the spread cannot be written to a file.
 
     Parameters
     ----------
     path : Path
         Its name.
+    result : Path
+        The file of the result.
     """
+    if path.resolve() == result.resolve():
+        raise ImageFileError(
+            f"result and uncertainty cannot both be {path}: give another name"
+        )
     if not TIFF.names(path):
         raise ImageFileError(
             f"the uncertainty {path} does not end in .tif or .tiff: it is written as"

@@ -47,8 +47,6 @@ class DivergenceError(EngineError, ArithmeticError):
 
 def first_line(error: BaseException) -> str:
     """Return what an error says, cut to one line of at most 200 letters."""
-    return (
-        str(error).strip().splitlines()[0][:200]
-        if str(error).strip()
-        else type(error).__name__
-    )
+    kind, said = type(error).__name__, str(error).strip().partition("\n")[0][:200]
+    # Some say a number only, such as the key that was not found.
+    return said if any(map(str.isalpha, said)) else f"{kind} {said}".strip()
