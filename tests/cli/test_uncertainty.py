@@ -128,16 +128,3 @@ def test_one_that_cannot_be_written_leaves_the_result(
     assert run_cli(noisy, weights, result, uncertainty) == 1
     assert read_image(result).array.shape == (2, 16, 20)
     assert not uncertainty.exists()
-
-
-def test_python_gets_it_through_a_state(weights, rng):
-    import napari_mpi
-
-    state = DenoisingState(wants_spread=True)
-    noisy = rng.normal(100, 10, (16, 20))
-    clean = napari_mpi.denoise(
-        noisy, weights=str(weights), preset="independent-fast", iterations=3,
-        device="cpu", state=state,
-    )  # fmt: skip
-    assert state.spread.shape == clean.shape
-    assert np.isfinite(state.spread).any()
