@@ -9,13 +9,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_mpi.api import (
-        denoise,
-        denoise_file,
-        denoise_folder,
-        denoise_image,
-        pretrain,
-    )
+    from napari_mpi.api.files import denoise_file, denoise_folder
+    from napari_mpi.api.images import denoise, denoise_image
+    from napari_mpi.api.training import pretrain
     from napari_mpi.engine.files.formats import read_image, write_image
     from napari_mpi.engine.networks.loading import load_weights
     from napari_mpi.engine.runtime import errors
@@ -39,13 +35,13 @@ __all__ = [
 # Loaded when first asked for: importing the package takes no second, and no torch.
 _ROOMS = {
     "PRESETS": "engine.settings.presets",
-    "denoise": "api",
-    "denoise_file": "api",
-    "denoise_folder": "api",
-    "denoise_image": "api",
+    "denoise": "api.images",
+    "denoise_file": "api.files",
+    "denoise_folder": "api.files",
+    "denoise_image": "api.images",
     "errors": "engine.runtime",
     "load_weights": "engine.networks.loading",
-    "pretrain": "api",
+    "pretrain": "api.training",
     "read_image": "engine.files.formats",
     "write_image": "engine.files.formats",
 }

@@ -16,6 +16,7 @@ from napari_mpi.engine.networks import filling_network
 from napari_mpi.engine.runtime.jobs import run as run_job
 from napari_mpi.engine.settings.presets import preset
 from napari_mpi.widgets.denoise import job as denoise_job_
+from napari_mpi.widgets.denoise import result_layer
 from napari_mpi.widgets.denoise import run as _denoise_run
 from napari_mpi.widgets.denoise.dock import DenoiseWidget
 from napari_mpi.widgets.layers.selection import Scope
@@ -693,7 +694,7 @@ def test_the_theme_s_colours_reach_the_curve(viewer, make_widget):
 def test_what_was_removed_is_shown_on_request(
     viewer, make_widget, noisy, qtbot, monkeypatch, small
 ):
-    monkeypatch.setattr(_denoise_run, "is_small", lambda _: small)
+    monkeypatch.setattr(result_layer, "is_small", lambda _: small)
     stack = np.stack([noisy, noisy + 7])
     viewer.add_image(stack, name="cells", scale=(1, 0.2, 0.2), axis_labels="zyx")
     viewer.dims.set_current_step(0, 1)

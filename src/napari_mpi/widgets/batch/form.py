@@ -95,6 +95,9 @@ class BatchForm(QWidget):
             retry_failed=retry_failed,
         )
 
+    meant: str | None = None
+    """What the command line would do beyond what is meant: nothing."""
+
     def command(self) -> str:
         """Return the command line that does the same.
 

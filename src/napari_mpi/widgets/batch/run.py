@@ -1,10 +1,8 @@
 """One run of the Batch widget: its worker, what became of the files, how it ended."""
 
-import time
 from collections.abc import Callable
 
 from napari.utils import progress
-from napari.utils.notifications import show_warning
 
 from napari_mpi.batch.outcomes import BatchSnapshot, BatchState, Outcome, Status, Totals
 from napari_mpi.batch.report import CSV_NAME
@@ -12,8 +10,7 @@ from napari_mpi.batch.request import BatchRequest
 from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.engine.runtime.jobs import Job
 from napari_mpi.widgets.batch.rows import in_minutes
-from napari_mpi.widgets.runs.run import Ending, Pausable
-from napari_mpi.widgets.runs.worker import start_job
+from napari_mpi.widgets.runs.run import Ending, Run
 
 _STEPS = 1000  # of the progress bar
 _ENDS = {
@@ -31,7 +28,7 @@ def batch_job(request: BatchRequest, state: BatchState) -> Job[BatchSnapshot, No
     yield from run_batch(request, state=state)
 
 
-class BatchRun(Pausable):
+class BatchRun(Run):
     """Everything that belongs to one run, on the main thread.
 
     Parameters
@@ -43,11 +40,9 @@ class BatchRun(Pausable):
     def __init__(self, request: BatchRequest) -> None:
         super().__init__()
         self.request = request
-        self.ending = self.asked = Ending.NOT_YET
         self.newest: BatchSnapshot | None = None
         self._state = BatchState()
         self._changed: dict[int, Outcome] = {}
-        self._seconds = 0.0
 
     # -- what it does ------------------------------------------------------------
 
@@ -57,16 +52,14 @@ class BatchRun(Pausable):
         ended: Callable[[EngineError | None], None],
     ) -> None:
         """Start the worker; what it tells is heard on the main thread."""
-        self._started = time.monotonic()
         name = self.request.folders.source.name
-        self._bar = progress(total=0, desc=f"denoising folder {name}")
-        self._worker = start_job(
+        self._launch(
             batch_job,
             self.request,
             self._state,
             yielded=yielded,
-            warned=show_warning,
             ended=ended,
+            bar={"total": 0, "desc": f"denoising folder {name}"},
         )
 
     def ask(self, ending: Ending) -> None:
@@ -98,16 +91,10 @@ class BatchRun(Pausable):
             self._bar.update(round(self.totals.fraction * _STEPS) - self._bar.n)
         return changed
 
-    def finish(self, error: EngineError | None) -> None:
-        """Put away the worker; from now on nothing changes any more."""
-        if self.is_paused:
-            self.toggle_pause()
-        self._seconds = time.monotonic() - self._started
-        if self._bar is not None:
-            self._bar.close()
-        self.ending = self._how_it_ended(error)
+    def finish(self, error: EngineError | None, **_: bool) -> None:
+        """Put away the worker; what the files have become is all there is to show."""
+        self._put_away(error)
         self._changed = dict(enumerate(self._state.outcomes))
-        self._worker = self._bar = None
 
     # -- how it stands -----------------------------------------------------------
 
@@ -119,12 +106,16 @@ class BatchRun(Pausable):
     @property
     def has_failed_files(self) -> bool:
         """Whether there is anything to retry, once it has ended."""
-        over = self.ending is not Ending.NOT_YET
-        return over and self._state.count(Status.FAILED) > 0
+        return self.is_over and self._state.count(Status.FAILED) > 0
+
+    @property
+    def can_cancel(self) -> bool:
+        """Whether it can be cancelled: also while it is about to stop."""
+        return not self.is_over and self.asked is not Ending.CANCELLED
 
     def describe(self) -> str:
         """Return how far it has come, or how it ended, for the status line."""
-        if self.ending is not Ending.NOT_YET:
+        if self.is_over:
             return self._described_end()
         if self.newest is None:
             return "preparing…"
@@ -138,10 +129,8 @@ class BatchRun(Pausable):
 
     # -- its parts ---------------------------------------------------------------
 
-    def _how_it_ended(self, error: EngineError | None) -> Ending:
+    def _how_it_ended(self) -> Ending:
         assert self._worker is not None
-        if error is not None:
-            return Ending.FAILED
         if self._worker.abort_requested:  # if not asked for, then by napari's end
             return Ending.CANCELLED
         left = self._state.count(Status.NOT_REACHED)

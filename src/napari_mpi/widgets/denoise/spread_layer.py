@@ -8,44 +8,23 @@ from napari.layers import Image
 from napari.viewer import Viewer
 
 from napari_mpi.engine.images.axes import ImageAxes, Index
-from napari_mpi.widgets.layers.result import add_result
+from napari_mpi.widgets.denoise.result_layer import ResultLayer, copied
 from napari_mpi.widgets.layers.selection import Selection
 
 _BRIGHTEST = 0.995  # quantile of the spread that is shown as the brightest colour
 _SEEN = 1024  # pixels along each axis, that it is told from
 
 
-class SpreadLayer:
+class SpreadLayer(ResultLayer):
     """A layer that is made once a plane is done, and filled plane by plane.
 
     It is hidden at first, since it would cover the result.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Where it goes.
-    source : napari.layers.Image
-        The noisy layer.
-    selection : Selection
-        What of it is denoised.
     """
 
     def __init__(self, viewer: Viewer, source: Image, selection: Selection) -> None:
-        self.layer: Image | None = None
-        self._viewer, self._source = viewer, source
-        self._index = selection.index
+        super().__init__(viewer, source, selection)
         self._layout = ImageAxes(selection.axes, selection.shape)
         self._limits = (0.0, 1.0)
-        self._kept: Any = None
-
-    @property
-    def is_there(self) -> bool:
-        """Whether there is a layer, and nobody has deleted it."""
-        return self.layer is not None and self.layer in self._viewer.layers
-
-    def keep(self, spread: Any) -> None:
-        """Remember what a run goes on from, for `restore`."""
-        self._kept = _copy(spread)
 
     def update(
         self, spread: Any, indices: Sequence[Index], made: Mapping[str, Any]
@@ -62,14 +41,14 @@ class SpreadLayer:
             Provenance, for a layer that is not there yet.
         """
         if self.layer is None:
-            self._add(spread, indices[-1], made)
-        elif self.is_there:
-            for index in indices if isinstance(spread, np.ndarray) else ():
-                own = self._layout.index_without_colours(index)
-                self.layer.data[own] = spread[own]
-            self.layer.refresh(extent=False)
+            self._add_spread(spread, indices[-1], made)
+            return
+        in_memory = isinstance(spread, np.ndarray)
+        own = [self._layout.index_without_colours(index) for index in indices]
+        parts = [(index, spread[index]) for index in own if in_memory]
+        self.preview(spread, parts, made)
 
-    def show(self, spread: Any, index: Index, made: Mapping[str, Any]) -> None:
+    def show_all(self, spread: Any, index: Index, made: Mapping[str, Any]) -> None:
         """Show all of it at the end; in a new layer if that of the run was deleted.
 
         Parameters
@@ -82,42 +61,24 @@ class SpreadLayer:
             Provenance.
         """
         if self.is_there:
-            assert self.layer is not None
-            self.layer.data = _copy(spread)
-            self.layer.metadata = {**self.layer.metadata, "napari-mpi": _told(made)}
+            self.show(spread, _told(made))
             self._set_limits(spread, index)
         else:
-            self._add(spread, index, made)
+            self._add_spread(spread, index, made)
 
-    def restore(self) -> None:
-        """Bring back what was there before the run went on."""
-        if self.is_there and self._kept is not None:
-            assert self.layer is not None
-            self.layer.data = self._kept
-
-    def remove(self) -> None:
-        """Take the layer away."""
-        if self.is_there:
-            self._viewer.layers.remove(self.layer)
-        self.layer = None
-
-    def _add(self, spread: Any, index: Index, made: Mapping[str, Any]) -> None:
+    def _add_spread(self, spread: Any, index: Index, made: Mapping[str, Any]) -> None:
         """Add the layer, if anything is known of the spread."""
         found = self._found_limits(spread, index)
         if found is None:
             return
         self._limits = found
         selected = set(self._viewer.layers.selection)  # which a new layer would be
-        self.layer = add_result(
-            self._viewer,
-            self._source,
-            _copy(spread),
-            self._index,
+        self.layer = self._add_beside(
+            copied(spread),
             _told(made),
             what="uncertainty",
             contrast_limits=found,
             colormap="magma",
-            rgb=False,
             visible=False,
         )
         self._viewer.layers.selection = selected
@@ -163,8 +124,3 @@ def _of_slice(part: int | slice, size: int) -> int | slice:
     start, stop, _ = part.indices(size)
     first = max(start, (start + stop - _SEEN) // 2)
     return slice(first, min(stop, first + _SEEN))
-
-
-def _copy(spread: Any) -> Any:
-    """Return a copy, since the spread changes on the worker's thread."""
-    return spread.copy() if isinstance(spread, np.ndarray) else spread

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.widgets.pretrain.job import Begun, PretrainRequest, Saved, pretrain_job
-from napari_mpi.widgets.runs.run import Ending, Pausable
-from napari_mpi.widgets.runs.worker import start_job
+from napari_mpi.widgets.runs.run import Ending, Run
 
 _GAP = 4  # pixels between the pictures of a preview
 
 
-class PretrainRun(Pausable):
+class PretrainRun(Run):
     """Everything that belongs to one run, on the main thread.
 
     Parameters
@@ -32,7 +31,6 @@ class PretrainRun(Pausable):
     def __init__(self, viewer: Viewer, request: PretrainRequest) -> None:
         super().__init__()
         self.request = request
-        self.ending = self.asked = Ending.NOT_YET
         self.preview: Image | None = None
         self.begun: Begun | None = None
         self._viewer = viewer
@@ -48,22 +46,19 @@ class PretrainRun(Pausable):
         ended: Callable[[EngineError | None], None],
     ) -> None:
         """Start, or go on from the checkpoint."""
-        self._bar = progress(total=0, desc=f"pre-training {self.name}")
-        self._worker = start_job(
+        self._launch(
             pretrain_job,
             self.request,
             yielded=yielded,
-            warned=show_warning,
             ended=ended,
+            bar={"total": 0, "desc": f"pre-training {self.name}"},
         )
 
     def ask(self, ending: Ending) -> None:
         """Ask the run to end; it does so after the step at work."""
-        if self._worker is not None and self.asked is Ending.NOT_YET:
-            self.asked = ending
-            if ending is Ending.CANCELLED:
-                self.request.cancelled.set()
-            self._worker.quit()
+        if ending is Ending.CANCELLED and self.can_cancel:
+            self.request.cancelled.set()
+        super().ask(ending)
 
     def take(self, event: Any) -> None:
         """Keep what the job told, and show a preview if it has one."""
@@ -76,20 +71,9 @@ class PretrainRun(Pausable):
         else:
             self._take_snapshot(event)
 
-    def finish(self, error: EngineError | None) -> None:
+    def finish(self, error: EngineError | None, **_: bool) -> None:
         """Put away the worker, and take the preview off if nothing was kept."""
-        assert self._worker is not None
-        if self._bar is not None:
-            self._bar.close()
-        self.is_paused = False
-        stopped = self._worker.abort_requested and self.asked is Ending.NOT_YET
-        if error is not None:
-            self.ending = Ending.FAILED
-        elif self.asked is Ending.NOT_YET:
-            self.ending = Ending.STOPPED if stopped else Ending.COMPLETE
-        else:
-            self.ending = self.asked
-        self._worker = self._bar = None
+        self._put_away(error)
         if self.ending is Ending.CANCELLED and self._preview_is_there():
             self._viewer.layers.remove(self.preview)
 
@@ -105,12 +89,19 @@ class PretrainRun(Pausable):
         """Whether there is anything to keep."""
         return self._newest is not None
 
+    @property
+    def can_pause(self) -> bool:
+        """Whether it learns by now: reading the images is no time for a pause."""
+        return super().can_pause and self.has_result
+
     def describe(self) -> str:
         """Return where the run stands, for the status line."""
         if self.ending is Ending.FAILED:
             return "failed"
-        if self.ending is not Ending.NOT_YET:
+        if self.is_over:
             return self._described_end()
+        if self.asked is not Ending.NOT_YET:
+            return "stopping…"
         if self.begun is None:
             return self._described_reading()
         if self._newest is None:

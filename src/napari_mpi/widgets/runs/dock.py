@@ -1,23 +1,156 @@
-"""What the docks that run jobs have in common: a run ends when its dock goes."""
+"""What the docks that run jobs have in common: a form, buttons, one run at a time."""
 
+from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QEvent
+from napari.utils.notifications import show_error, show_info
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QApplication, QHBoxLayout, QLabel, QPushButton, QWidget
 
+from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.widgets.runs.run import Ending
 
 
-class RunWidget(QWidget):
-    """A dock that has one run at a time."""
+class RunDock(QWidget):
+    """A dock that has one run at a time, which ends when its dock goes.
+
+    Whoever derives from it lays out the parts, starts runs by `_begin`, and says in
+    `_refresh` how the run stands and in `_check` what keeps one from starting.
+
+    Parameters
+    ----------
+    form : QWidget
+        What is chosen; it cannot be changed during a run.
+    interval : int
+        Milliseconds between two calls of `_refresh` during a run.
+    """
 
     run: Any = None
     when_left = Ending.STOPPED
     """How the run is asked to end when the dock goes."""
 
+    def __init__(self, form: QWidget, *, interval: int) -> None:
+        super().__init__()
+        self.form: Any = form
+        self.timer = QTimer(self, interval=interval)
+        self.timer.timeout.connect(self._refresh)
+        self.start_button = QPushButton()
+        self.pause_button = QPushButton("Pause")
+        self.stop_button = QPushButton("Stop and keep")
+        self.cancel_button = QPushButton("Cancel")
+        self.hint, self.status = wrapped_label(), wrapped_label()
+        self.form.changed.connect(self._check)
+        self.pause_button.clicked.connect(self._pause_or_continue)
+        self.stop_button.clicked.connect(partial(self._end, Ending.STOPPED))
+        self.cancel_button.clicked.connect(partial(self._end, Ending.CANCELLED))
+
+    def copy_command_line(self) -> None:
+        """Put the command that equals the form on the clipboard."""
+        try:
+            command = self.form.command()
+        except EngineError as error:
+            show_error(str(error))
+            return
+        QApplication.clipboard().setText(command)
+        meant = self.form.meant
+        note = f" (for the whole file, not only {meant})" if meant else ""
+        show_info(f"copied{note}: {command}")
+
+    # -- what a dock says for itself ---------------------------------------------
+
+    def _start_text(self) -> str:
+        """Return what the button says that starts a run."""
+        raise NotImplementedError
+
+    def _check(self) -> None:
+        """Say before the start what is missing."""
+        raise NotImplementedError
+
+    def _refresh(self) -> None:
+        """Show how the run stands."""
+        raise NotImplementedError
+
+    def _on_yield(self, run: Any, event: Any) -> None:
+        """Take what a run tells."""
+        raise NotImplementedError
+
+    # -- how it looks ------------------------------------------------------------
+
+    def _running_row(self) -> QHBoxLayout:
+        return row(self.pause_button, self.stop_button, self.cancel_button)
+
+    def _show_problem(self, problem: str | None) -> None:
+        self.hint.setText(problem or "")
+        self.hint.setVisible(bool(problem))
+
+    def _show_state(self) -> None:
+        """Let the buttons follow the state of the run."""
+        run, active = self.run, self._is_active()
+        paused = run is not None and run.is_paused
+        self.start_button.setText(self._start_text())
+        self.pause_button.setText("Continue" if paused else "Pause")
+        self.pause_button.setEnabled(active and run.can_pause)
+        self.stop_button.setEnabled(active and run.can_stop)
+        self.cancel_button.setEnabled(active and run.can_cancel)
+        self.form.setEnabled(not active)
+        if active:
+            self.timer.start()
+        else:
+            self.timer.stop()
+        self._check()
+
+    # -- a run -------------------------------------------------------------------
+
     def _is_active(self) -> bool:
-        return self.run is not None and self.run.ending is Ending.NOT_YET
+        return self.run is not None and not self.run.is_over
+
+    def _requested(self, **how: Any) -> Any:
+        """Return what the form asks for; None, and a sentence, if it cannot be."""
+        try:
+            return self.form.request(**how)
+        except EngineError as error:
+            show_error(str(error))
+            return None
+
+    def _begin(self, run: Any) -> None:
+        self.run = run
+        run.start(partial(self._hear, run), partial(self._on_end, run))
+        self._refresh()
+        self._show_state()
+
+    def _hear(self, run: Any, event: Any) -> None:
+        if isalive(self):
+            self._on_yield(run, event)
+        else:
+            run.ask(self.when_left)
+
+    def _pause_or_continue(self) -> None:
+        if self.run is not None:
+            self.run.toggle_pause()
+            self._refresh()
+            self._show_state()
+
+    def _end(self, ending: Ending, _: Any = None) -> None:
+        if self.run is not None:
+            self.run.ask(ending)
+            self._refresh()
+            self._show_state()
+
+    def _on_end(self, run: Any, error: EngineError | None) -> None:
+        run.finish(error, keep_layers=isalive(self))
+        if not isalive(self) or run is not self.run:
+            return
+        self._show_ended()
+        if error is not None:
+            show_error(str(error))
+        self._show_state()
+
+    def _show_ended(self) -> None:
+        self._refresh()
+
+    # -- when it goes ------------------------------------------------------------
 
     def event(self, event: QEvent) -> bool:
         """End the run when napari takes the widget out of its dock."""
@@ -33,6 +166,14 @@ class RunWidget(QWidget):
     def _leave(self) -> None:
         if self._is_active():
             self.run.ask(self.when_left)
+
+
+def row(*parts: QWidget) -> QHBoxLayout:
+    """Return a layout of parts side by side."""
+    layout = QHBoxLayout()
+    for part in parts:
+        layout.addWidget(part)
+    return layout
 
 
 def wrapped_label(text: str = "") -> QLabel:

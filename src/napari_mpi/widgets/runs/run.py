@@ -1,25 +1,46 @@
-"""How a run ends, and what all runs have in common: a worker that pauses."""
+"""One run of a dock: its worker, its progress bar, its pauses, and how it ended."""
 
 import time
+from collections.abc import Callable
 from enum import Enum
+from typing import Any
 
 from napari.utils import progress
+from napari.utils.notifications import show_warning
 
-from napari_mpi.widgets.runs.worker import JobWorker
+from napari_mpi.engine.runtime.errors import EngineError
+from napari_mpi.widgets.runs.worker import JobWorker, start_job
 
 
-class Pausable:
+class Ending(Enum):
+    """How a run ended, or was asked to end."""
+
+    NOT_YET = "running"
+    COMPLETE = "complete"
+    STOPPED = "stopped, result kept"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Run:
     """A run whose worker can be paused; pauses count neither in its time nor its pace.
 
-    Whoever derives from it sets ``_worker`` while there is one, ``_bar`` while that is
-    shown, and ``_started`` to what `time.monotonic` says at the start.
+    Whoever derives from it starts the worker by `_launch`, keeps what it tells in
+    ``take``, and ends in ``finish`` by `_put_away`.
     """
 
     def __init__(self) -> None:
+        self.ending = self.asked = Ending.NOT_YET
         self.is_paused = False
         self._worker: JobWorker | None = None
         self._bar: progress | None = None
-        self._started = self._paused_at = 0.0
+        self._started = self._paused_at = self._seconds = 0.0
+
+    def ask(self, ending: Ending) -> None:
+        """Ask the run to end; it does so after the step at work."""
+        if self._worker is not None and self.asked is Ending.NOT_YET:
+            self.asked = ending
+            self._worker.quit()
 
     def toggle_pause(self) -> None:
         """Pause at the next snapshot, or go on."""
@@ -27,6 +48,68 @@ class Pausable:
             self.is_paused = not self.is_paused
             self._worker.hold(self.is_paused)
             self._stop_the_clock()
+
+    # -- how it stands -----------------------------------------------------------
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, however."""
+        return self.ending is not Ending.NOT_YET
+
+    @property
+    def has_result(self) -> bool:
+        """Whether there is anything to keep."""
+        return True
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether it can be paused, or go on after a pause."""
+        return not self.is_over and self.asked is Ending.NOT_YET
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether it can end with what has been reached."""
+        return self.can_pause and self.has_result
+
+    @property
+    def can_cancel(self) -> bool:
+        """Whether it can end with nothing."""
+        return not self.is_over and self.asked is Ending.NOT_YET
+
+    # -- its parts ---------------------------------------------------------------
+
+    def _launch(
+        self,
+        job: Callable[..., Any],
+        *arguments: Any,
+        yielded: Callable[[Any], None],
+        ended: Callable[[EngineError | None], None],
+        bar: dict[str, Any],
+    ) -> None:
+        """Start the worker; what it tells is heard on the main thread."""
+        self.ending = self.asked = Ending.NOT_YET
+        self._started = time.monotonic()
+        self._bar = progress(**bar)
+        self._worker = start_job(
+            job, *arguments, yielded=yielded, warned=show_warning, ended=ended
+        )
+
+    def _put_away(self, error: EngineError | None) -> None:
+        """Let go of the worker; from now on nothing changes any more."""
+        if self._bar is not None:
+            self._bar.close()
+        if self.is_paused:
+            self.toggle_pause()
+        self._seconds += time.monotonic() - self._started
+        self.ending = Ending.FAILED if error is not None else self._how_it_ended()
+        self._worker = self._bar = None
+
+    def _how_it_ended(self) -> Ending:
+        assert self._worker is not None
+        if self.asked is not Ending.NOT_YET:
+            return self.asked
+        # If not asked for, then by napari itself, which is about to close.
+        return Ending.STOPPED if self._worker.abort_requested else Ending.COMPLETE
 
     def _stop_the_clock(self) -> None:
         """Leave pauses out of the pace and of the time that is told at the end."""
@@ -38,13 +121,3 @@ class Pausable:
         if self._bar is not None:
             self._bar.start_t += pause
             self._bar.last_print_t += pause
-
-
-class Ending(Enum):
-    """How a run ended, or was asked to end."""
-
-    NOT_YET = "running"
-    COMPLETE = "complete"
-    STOPPED = "stopped, result kept"
-    CANCELLED = "cancelled"
-    FAILED = "failed"

@@ -1,0 +1,128 @@
+"""The layer of a run's result: previewed while it works, whole at the end."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+from napari.viewer import Viewer
+
+from napari_mpi.engine.images.difference import Removed
+from napari_mpi.engine.images.results import is_small
+from napari_mpi.widgets.layers.result import add_result
+from napari_mpi.widgets.layers.selection import Selection
+
+
+class ResultLayer:
+    """A layer that is made when there is something to show, and filled in parts.
+
+    It holds the layer itself, not its name: it may be renamed or reordered meanwhile.
+    One that a person deletes comes back at the end only.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Where it goes.
+    source : napari.layers.Image
+        The noisy layer.
+    selection : Selection
+        What of it is denoised.
+    """
+
+    def __init__(self, viewer: Viewer, source: Image, selection: Selection) -> None:
+        self.layer: Image | None = None
+        self._viewer, self._source, self._selection = viewer, source, selection
+        self._kept: Any = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a layer, and nobody has deleted it."""
+        return self.layer is not None and self.layer in self._viewer.layers
+
+    @property
+    def has_kept(self) -> bool:
+        """Whether there is something to `restore`."""
+        return self._kept is not None
+
+    def keep(self, result: Any) -> None:
+        """Remember what a run goes on from, for `restore`."""
+        if not self.is_there:
+            self.layer = None
+        self._kept = copied(result)
+
+    def preview(
+        self, whole: Any, parts: list[tuple[Any, Any]], made: Mapping[str, Any]
+    ) -> None:
+        """Bring parts of the layer up to date, while the work goes on.
+
+        Parameters
+        ----------
+        whole : NDArray or LazyArray
+            What a layer starts from that is not there yet.
+        parts : list of (index, NDArray)
+            What has changed, and where.
+        made : mapping
+            Provenance, for a layer that is not there yet.
+        """
+        if self.layer is None:
+            self._add(copied(whole), made)
+        if self.is_there:
+            assert self.layer is not None
+            # A result on disk is too large for a copy: the layer shows it itself.
+            for index, part in parts if isinstance(whole, np.ndarray) else ():
+                self.layer.data[index] = part
+            self.layer.refresh(extent=False)
+
+    def show(self, result: Any, made: Mapping[str, Any]) -> None:
+        """Show all of it at the end; in a new layer if that of the run was deleted."""
+        if self.is_there:
+            assert self.layer is not None
+            self.layer.data = copied(result)
+            self.layer.metadata = {**self.layer.metadata, "napari-mpi": dict(made)}
+        else:
+            self._add(copied(result), made)
+
+    def restore(self) -> None:
+        """Bring back what was there before the run went on; its metadata says how."""
+        if self.is_there and self._kept is not None:
+            assert self.layer is not None
+            self.layer.data = self._kept
+
+    def remove(self) -> None:
+        """Take the layer away."""
+        if self.is_there:
+            self._viewer.layers.remove(self.layer)
+        self.layer = None
+
+    def show_removed(self) -> None:
+        """Add a layer of source minus result, in which no structure should be seen."""
+        assert self.layer is not None
+        removed = Removed(
+            self._selection.lazy(), self.layer.data, colour=bool(self._source.rgb)
+        )
+        self._add_beside(
+            np.asarray(removed) if is_small(removed) else removed,
+            {**self.layer.metadata["napari-mpi"], "shows": "source minus result"},
+            what="noise removed",
+            contrast_limits=removed.limits(),
+            colormap="gray",
+        )
+
+    def _add(self, image: Any, made: Mapping[str, Any]) -> None:
+        index = self._selection.index
+        self.layer = add_result(self._viewer, self._source, image, index, dict(made))
+
+    def _add_beside(self, image: Any, made: Mapping[str, Any], **looks: Any) -> Image:
+        """Add a grey layer that overlays the source too."""
+        index = self._selection.index
+        return add_result(
+            self._viewer, self._source, image, index, dict(made), rgb=False, **looks
+        )
+
+
+def copied(result: Any) -> Any:
+    """Return a copy, since the result changes on the worker's thread.
+
+    One on disk is too large for that: the layer shows the result itself.
+    """
+    return result.copy() if isinstance(result, np.ndarray) else result
