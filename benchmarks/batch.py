@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-import pretrained
+from cases import DATA, Case, scored
 from napari_mpi.batch.outcomes import BatchSnapshot, BatchState, Outcome, Status
 from napari_mpi.batch.request import BatchRequest, Folders
 from napari_mpi.batch.work.run import run_batch
@@ -60,7 +60,7 @@ def asked(source: Path, output: Path, name: str, *, once: bool = False) -> Batch
 
 def once(folder: Path) -> None:
     """Compare one adaptation for all files with one for each."""
-    data = pretrained.DATA / "w2s"
+    data = DATA / "w2s"
     source = folder / "images"
     source.mkdir()
     for path in sorted(data.glob("input_avg1_*.tif")):
@@ -89,10 +89,9 @@ def quality_of(output: Path, outcome: Outcome) -> float:
     """Return the PSNR of a result; both were stretched, so the scale is fitted."""
     result = np.squeeze(read_image(output / outcome.output).array)
     name = outcome.file.replace("input_avg1", "target_avg400")
-    clean = np.squeeze(read_image(pretrained.DATA / "w2s" / name).array)
-    case = pretrained.Case("w2s", outcome.file, result, clean, "YX")
-    row = pretrained.row(case, "", "", result, 0.0)
-    return float(str(row["psnr"]))
+    clean = np.squeeze(read_image(DATA / "w2s" / name).array)
+    case = Case("w2s", outcome.file, result, clean, "YX")
+    return float(str(scored(case, result)["psnr"]))
 
 
 def growth(folder: Path) -> None:

@@ -28,7 +28,8 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 import photometry_scenes
-import pretrained
+import tables
+from cases import DATA, Case, in_groups, middle, photograph
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.planes import as_tensor
 from napari_mpi.engine.denoising.task import effective_config, prepare
@@ -51,7 +52,6 @@ from napari_mpi.engine.noise.model import WHITE, NoiseModel
 from napari_mpi.engine.runtime.jobs import run
 from napari_mpi.engine.settings.filling import FillingConfig
 from napari_mpi.engine.settings.presets import preset
-from pretrained import DATA, Case
 
 CPU = torch.device("cpu")
 SIDE = 192
@@ -77,8 +77,8 @@ def main() -> None:
     if options.table is not None:
         print_table(options.table)
         return
-    chosen = pretrained.in_groups(cases(options.side), options.groups)
-    pretrained.write(options.csv, FIELDS, map(row, chosen))
+    chosen = in_groups(cases(options.side), options.groups)
+    tables.write(options.csv, FIELDS, map(row, chosen))
 
 
 def cases(side: int = SIDE) -> Iterator[Case]:
@@ -109,11 +109,11 @@ def correlated_lines(side: int) -> Iterator[Case]:
         noise = np.sqrt(2 * clean + 9) * grain(clean.shape, blur)
         group = "mixed lines, correlated noise"
         yield Case(group, f"blur {blur}", clean + noise, clean, "YX")
-    photograph = pretrained.photograph("Lena", grey=True, side=side).clean
+    lena = photograph("Lena", grey=True, side=side).clean
     for period, blur in ((4, 0.8), (3, 1.0)):
         wave = lines("", period, 100, side).clean - 50
         noise = 25 * grain(wave.shape, blur)
-        clean = photograph + wave
+        clean = lena + wave
         group = "photograph, correlated noise, lines on it"
         yield Case(group, f"blur {blur}", clean + noise, clean, "YX")
 
@@ -131,19 +131,19 @@ def instruments() -> Iterator[Case]:
         for path in sorted((DATA / "fmd" / "raw").iterdir()):
             images = (read_image(DATA / "fmd" / k / path.name) for k in ("raw", "gt"))
             pair = (image.array for image in images)
-            yield pretrained.middle(f"fmd {side}", path.stem, *pair, side)
+            yield middle(f"fmd {side}", path.stem, *pair, side)
     for path in sorted((DATA / "w2s").glob("input_avg1_*.tif")):
         name = path.stem.removeprefix("input_avg1_")
         clean = read_image(DATA / "w2s" / f"target_avg400_{name}.tif").array
-        yield pretrained.middle("w2s", name, read_image(path).array, clean, 256)
+        yield middle("w2s", name, read_image(path).array, clean, 256)
     for name in ("1", "2"):
         files = (DATA / f"medical/oct/{name}_{k}.tif" for k in ("test", "average"))
-        yield pretrained.middle("oct", name, *(read_image(f).array for f in files), 256)
+        yield middle("oct", name, *(read_image(f).array for f in files), 256)
 
 
 def photographs(name: str, grey: bool, side: int) -> Iterator[Case]:
     """Yield one photograph with noise of all kinds."""
-    made = pretrained.photograph(name, grey=grey, side=side)
+    made = photograph(name, grey=grey, side=side)
     clean, colour = made.clean.astype(float), "grey" if grey else "colour"
 
     def case(group: str, kind: str, noise: NDArray[np.float64]) -> Case:

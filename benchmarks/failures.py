@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
-import failure_pictures
-from failure_scenes import Scene, scenes
+from failing import pictures as failure_pictures
+from failing.scenes import Scene, scenes
 
 TOPICS = ("correlated", "stripes", "sparse", "saturated")
 FIELDS = ("topic", "scene", "treatment", "measure", "value", "seed")

@@ -29,15 +29,15 @@ from pathlib import Path
 
 import numpy as np
 
-import baselines
-import frontier_picture
-import pretrained
-import self_supervised
+import tables
+from cases import DATA, SEED, Case, middle, photograph, scored
+from methods import classic as classics
+from methods import picture, self_supervised
 from napari_mpi import denoise
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.noise import laws
 from napari_mpi.engine.settings.presets import preset
-from pretrained import DATA, SEED, Case
+from studies.pretrained import measured, start_of
 
 FIELDS = ("group", "image", "method", "budget", "psnr", "ssim", "seconds", "note")
 SIDE = 256
@@ -72,12 +72,12 @@ def main() -> None:
     """Measure and write, or show what was written."""
     options = _parsed()
     if options.picture is not None:
-        frontier_picture.draw(_written(options.csv), options.picture)
+        picture.draw(_written(options.csv), options.picture)
     elif options.table:
-        frontier_picture.print_table(_written(options.csv))
+        picture.print_table(_written(options.csv))
     else:
         found = rows(options)
-        pretrained.write(options.csv, FIELDS, found)
+        tables.write(options.csv, FIELDS, found)
 
 
 def _parsed() -> argparse.Namespace:
@@ -160,24 +160,24 @@ MARKS: dict[str, tuple[object, ...]] = {
 
 def warm_up(methods: list[str]) -> None:
     """Let every method import and load what it needs, untimed."""
-    small = pretrained.photograph("House", grey=True, side=64)
+    small = photograph("House", grey=True, side=64)
     for name in {*methods} & {*CLASSIC}:
         CLASSIC[name](small.noisy.astype(np.float32))
     if "ours" in methods:
         for colour in (False, True):
-            case = pretrained.photograph("House", grey=not colour, side=64)
+            case = photograph("House", grey=not colour, side=64)
             denoise(case.noisy, case.axes, preset="auto-fast", device="cpu")
 
 
 def cases(side: int = SIDE) -> Iterator[Case]:
     """Yield the images: photographs with noise that was added, then real ones."""
     for name in ("kodim03", "House"):
-        yield pretrained.photograph(name, grey=True, side=side)
+        yield photograph(name, grey=True, side=side)
     yield counted("House", side)
-    yield pretrained.photograph("Baboon", grey=False, side=side)
+    yield photograph("Baboon", grey=False, side=side)
     for name in KODAK:
-        yield pretrained.photograph(name, grey=False, side=side, folder="kodak24")
-    yield pretrained.photograph(KODAK[1], grey=False, side=side, sigma=50,
+        yield photograph(name, grey=False, side=side, folder="kodak24")
+    yield photograph(KODAK[1], grey=False, side=side, sigma=50,
                                 folder="kodak24")  # fmt: skip
     for path in sorted((DATA / "fmd" / "raw").iterdir()):
         yield real("fmd", path.stem, path, DATA / "fmd" / "gt" / path.name, side)
@@ -195,7 +195,7 @@ def cases(side: int = SIDE) -> Iterator[Case]:
 
 def counted(name: str, side: int) -> Case:
     """Return a photograph with Poisson noise of 4 grey levels a photon."""
-    case = pretrained.photograph(name, grey=True, side=side)
+    case = photograph(name, grey=True, side=side)
     rng = np.random.default_rng(SEED)
     noisy = laws.Poisson(4).noisy(case.clean.astype(float), rng=rng)
     return dataclasses.replace(case, group=POISSON, noisy=noisy.astype(np.float32))
@@ -204,7 +204,7 @@ def counted(name: str, side: int) -> Case:
 def real(group: str, name: str, noisy: Path, clean: Path, side: int) -> Case:
     """Return the middle of what an instrument gave."""
     arrays = (read_image(path).array for path in (noisy, clean))
-    return pretrained.middle(group, name, *arrays, side)
+    return middle(group, name, *arrays, side)
 
 
 def result(
@@ -216,8 +216,7 @@ def result(
     note: str = "",
 ) -> Row:
     """Return a row of the table."""
-    found = pretrained.row(case, method, budget, image, seconds)
-    found = {field: found.get(field) for field in FIELDS}
+    found: Row = dict.fromkeys(FIELDS) | scored(case, image)
     return found | {
         "method": method,
         "budget": budget,
@@ -244,10 +243,10 @@ def ours(case: Case, options: Options) -> Iterator[Row]:
 
 def paper(case: Case, options: Options) -> Iterator[Row]:
     """Yield the paper's network, weights and settings, from one run of 'fast'."""
-    weights, config = pretrained.start_of(case, "authors", options.paper_iterations)
+    weights, config = start_of(case, "authors", options.paper_iterations)
     marks = tuple(at for at in PAPER_AT if at <= options.paper_iterations)
     seconds = 0.0
-    for line in pretrained.measured(case, "paper", weights, config, marks):
+    for line in measured(case, "paper", weights, config, marks):
         seconds = float(str(line["seconds"]))
         yield _of_paper(line)
     each = seconds / marks[-1]
@@ -260,7 +259,7 @@ def paper(case: Case, options: Options) -> Iterator[Row]:
     is_photograph = case.group.startswith(("cset9", "kodak24"))
     name = "independent-full" if is_photograph else "real-full"
     full = preset(name, iterations=PAPER_FULL)
-    for line in pretrained.measured(case, "paper", weights, full, (PAPER_FULL,)):
+    for line in measured(case, "paper", weights, full, (PAPER_FULL,)):
         yield _of_paper(line) | {"budget": _full_label()}
 
 
@@ -323,7 +322,7 @@ def noise2void(case: Case, options: Options) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         noisy, out = Path(folder) / "noisy.npy", Path(folder) / "denoised.npy"
         np.save(noisy, case.noisy.astype(np.float32))
-        script = Path(__file__).with_name("frontier_n2v.py").resolve()
+        script = Path(__file__).resolve().with_name("methods") / "n2v.py"
         command = [
             options.careamics.absolute(),
             script,
@@ -343,12 +342,12 @@ def noise2void(case: Case, options: Options) -> Iterator[Row]:
         yield result(case, name, budget, np.load(out), told["seconds"], note)
 
 
-CLASSIC: dict[str, baselines.Method] = {
-    "non-local means": baselines.non_local_means,
-    "wavelet": baselines.wavelet,
-    "total variation": baselines.total_variation,
-    "BM3D": baselines.bm3d,
-    "BM3D, stabilised": baselines.bm3d_stabilised,
+CLASSIC: dict[str, classics.Method] = {
+    "non-local means": classics.non_local_means,
+    "wavelet": classics.wavelet,
+    "total variation": classics.total_variation,
+    "BM3D": classics.bm3d,
+    "BM3D, stabilised": classics.bm3d_stabilised,
 }
 METHODS: dict[str, Callable[[Case, Options], Iterator[Row]]] = {
     "ours": ours,

@@ -17,9 +17,8 @@ import imageio.v3 as imageio
 import numpy as np
 from numpy.typing import NDArray
 
-import procedural_micrographs as micrographs
-import procedural_textures as textures
-from procedural_drawing import Plane
+from drawn import micrographs, textures
+from drawn.drawing import Plane
 
 KINDS: dict[str, tuple[Callable[[np.random.Generator], Plane], float]] = {
     "leaves": (textures.dead_leaves, 0.30),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-import pretrained
+from cases import DATA
 from napari_mpi.cli.main import main as main_of_cli
 from napari_mpi.engine.files.blocks import rearranged
 from napari_mpi.engine.files.formats import read_image, write_image
@@ -65,7 +65,7 @@ def main() -> None:
 def files() -> Iterator[tuple[Path, str]]:
     """Yield every file with its suffix."""
     for folder in FOLDERS:
-        for path in sorted((pretrained.DATA / folder).rglob("*")):
+        for path in sorted((DATA / folder).rglob("*")):
             suffix = next((s for s in OTHER if path.name.endswith(s)), None)
             if suffix is not None:
                 yield path, suffix
@@ -91,7 +91,7 @@ def row(path: Path, suffix: str, *, denoises: bool) -> dict[str, str]:
         same = comparison(before, read_image(target, lazy=True))
     known = before.calibration
     return {
-        "file": path.relative_to(pretrained.DATA).as_posix(),
+        "file": path.relative_to(DATA).as_posix(),
         "into": suffix,
         "axes": before.axes,
         "shape": " x ".join(map(str, before.array.shape)),
@@ -148,7 +148,7 @@ def layers() -> Iterator[dict[str, str]]:
         prepared, *_ = list(denoise_job(request))
         index = request.selection.index
         result = add_result(viewer, source, prepared.state.result, index, prepared.made)
-        line = {"file": path.relative_to(pretrained.DATA).as_posix()}
+        line = {"file": path.relative_to(DATA).as_posix()}
         line |= {"axes taken": request.selection.axes}
         for name in ATTRIBUTES:
             values = getattr(source, name), getattr(result, name)

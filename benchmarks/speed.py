@@ -31,11 +31,12 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-import pretrained
+from cases import CHECKPOINTS, Case, photograph
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.filling.adaptation import Adaptation
 from napari_mpi.engine.filling.masks import random_mask
+from napari_mpi.engine.images.axes import ImageAxes
 from napari_mpi.engine.images.quality import quality
 from napari_mpi.engine.networks.filling_network import FillingNetwork
 from napari_mpi.engine.networks.loading import load_weights
@@ -338,8 +339,8 @@ def previews(rounds: int) -> None:
 
 def paper(rounds: int) -> None:
     """Print how long the paper's fast preset takes, and we to the same PSNR."""
-    case = pretrained.photograph(IMAGE, grey=True, side=SIDE)
-    start = load_weights(pretrained.CHECKPOINTS / "imgnet_30_multchannel_skip.pth")
+    case = photograph(IMAGE, grey=True, side=SIDE)
+    start = load_weights(CHECKPOINTS / "imgnet_30_multchannel_skip.pth")
     *_, theirs = followed(case, start, "independent-fast")
     print(f"{IMAGE} 512 x 512 grey, sigma 25")
     print(f"paper's fast preset, its authors' weights: {theirs[1]:.2f} dB in"
@@ -353,9 +354,7 @@ def paper(rounds: int) -> None:
         print(f"{name}: {ours[-1][1]:.2f} dB in {ours[-1][0]:.1f} s; {told}")
 
 
-def followed(
-    case: pretrained.Case, weights: Weights, name: str
-) -> list[tuple[float, float]]:
+def followed(case: Case, weights: Weights, name: str) -> list[tuple[float, float]]:
     """Return (seconds, PSNR) of every preview; reading them is not timed."""
     found, seconds, started = [], 0.0, time.perf_counter()
     job = denoise(
@@ -368,7 +367,7 @@ def followed(
             seconds += time.perf_counter() - started
             if snapshot.image is not None:
                 image = snapshot.image.astype(float).clip(0, 255)
-                layout = pretrained.ImageAxes(case.axes, case.clean.shape)
+                layout = ImageAxes(case.axes, case.clean.shape)
                 reached = quality(image, case.clean, layout, data_range=255)
                 found.append((seconds, reached.psnr))
             started = time.perf_counter()

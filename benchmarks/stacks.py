@@ -30,7 +30,7 @@ from unittest import mock
 import numpy as np
 import tifffile
 
-import pretrained
+from cases import DATA, photograph
 from napari_mpi.engine.denoising import plane_by_plane, sampling, shared_adaptation
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.state import DenoisingState
@@ -107,14 +107,14 @@ def scenes() -> Iterator[Scene]:
         yield Scene(f"MR volume, {name} noise", head, with_noise(head, gain, read))
     clean, still = time_series()
     yield Scene("time series", clean, with_noise(clean, 30, 40), still)
-    photo = pretrained.photograph("kodim03", grey=True, side=512, sigma=10).clean
+    photo = photograph("kodim03", grey=True, side=512, sigma=10).clean
     moving = np.stack([np.roll(photo, 5 * n, axis=1) for n in range(PLANES)]) * 16.0
     yield Scene("photograph, moving, 512 x 512", moving, with_noise(moving, 40, 60))
 
 
 def volume() -> np.ndarray:
     """Return 30 planes of an MR scan, 100 to some 4,000 grey levels."""
-    image = read_image(pretrained.DATA / "medical" / "MR_Gd.nii.gz")
+    image = read_image(DATA / "medical" / "MR_Gd.nii.gz")
     stack = image.array.transpose(2, 1, 0).astype(float)
     stack -= stack.min()
     stack = stack / np.quantile(stack, 0.9995) * 4000 + 100
@@ -124,7 +124,7 @@ def volume() -> np.ndarray:
 
 def time_series() -> tuple[np.ndarray, np.ndarray]:
     """Return cells that stand still, with beads that move, and where none comes by."""
-    still = read_image(pretrained.DATA / "fmd" / "gt" / "Confocal_FISH_3.png").array
+    still = read_image(DATA / "fmd" / "gt" / "Confocal_FISH_3.png").array
     still = still[128:384, 128:384].astype(float)
     rows, columns = np.mgrid[:256, :256]
     frames = []
@@ -225,7 +225,7 @@ def print_size(planes: int, side: int, device: str) -> None:
 
 def one_size(planes: int, side: int, device: str) -> None:
     """Denoise a stack and print what it took."""
-    photo = pretrained.photograph("kodim03", grey=True, side=512, sigma=10).clean
+    photo = photograph("kodim03", grey=True, side=512, sigma=10).clean
     times = -(-side // 512)
     wide = np.tile(photo, (times, times))[:side, :side] * 16.0
     image = np.stack(
@@ -238,7 +238,7 @@ def one_size(planes: int, side: int, device: str) -> None:
 
 def seams(options: argparse.Namespace) -> None:
     """Print what tiles change in an image of 1536 x 1536."""
-    photo = pretrained.photograph("kodim03", grey=True, side=512, sigma=10).clean
+    photo = photograph("kodim03", grey=True, side=512, sigma=10).clean
     clean = np.tile(photo, (3, 3)) * 16.0
     noisy = with_noise(clean, 40, 60)
     config = preset("blind-full", iterations=24)
@@ -350,7 +350,7 @@ def huge(options: argparse.Namespace) -> None:
 
 def write_huge(path: Path) -> None:
     """Write a photograph side by side, with noise, band by band."""
-    photo = pretrained.photograph("kodim03", grey=True, side=512, sigma=10).clean
+    photo = photograph("kodim03", grey=True, side=512, sigma=10).clean
     wide = np.tile(photo, (1, -(-HUGE // 512)))[:, :HUGE] * 16.0
     image = tifffile.memmap(path, shape=(HUGE, HUGE), dtype=np.uint16)
     for first in range(0, HUGE, 512):
@@ -362,7 +362,7 @@ def write_huge(path: Path) -> None:
 def report_huge(source: Path, target: Path) -> None:
     """Print shape, type and PSNR of the first band of what was written."""
     before, after = (tifffile.memmap(path, mode="r") for path in (source, target))
-    photo = pretrained.photograph("kodim03", grey=True, side=512, sigma=10).clean
+    photo = photograph("kodim03", grey=True, side=512, sigma=10).clean
     clean = np.tile(photo, (1, -(-HUGE // 512)))[:, :HUGE] * 16.0
     noisy, denoised_ = (psnr(image[:512], clean) for image in (before, after))
     print(

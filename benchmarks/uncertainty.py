@@ -39,8 +39,8 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import Tensor
 
-import merge
-import pretrained
+import tables
+from cases import CSET, DATA, Case, in_groups, middle, photograph
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import prepare
@@ -53,6 +53,8 @@ from napari_mpi.engine.networks.weights import Weights
 from napari_mpi.engine.runtime.jobs import run
 from napari_mpi.engine.settings.filling import FillingConfig
 from napari_mpi.engine.settings.presets import preset
+from studies import merge
+from studies.pretrained import start_of
 
 SIDE, SMALL = 256, 128
 STARTS = ("shipped", "authors")
@@ -78,52 +80,52 @@ def main() -> None:
         print_tables(options.table)
         return
     for start in options.starts:
-        chosen = pretrained.in_groups(CASES[start](), options.groups)
+        chosen = in_groups(CASES[start](), options.groups)
         found = (rows(case, start) for case in chosen)
-        pretrained.write(options.csv, FIELDS, itertools.chain.from_iterable(found))
+        tables.write(options.csv, FIELDS, itertools.chain.from_iterable(found))
 
 
 # -- what is measured ----------------------------------------------------------------
 
 
-def cases() -> Iterator[pretrained.Case]:
+def cases() -> Iterator[Case]:
     """Yield what `merge` measures, OCT, and photographs with weak noise."""
     yield from merge.cases()
-    folder = pretrained.DATA / "medical" / "oct"
+    folder = DATA / "medical" / "oct"
     for name in ("1", "2"):
         noisy, clean = (
             read_image(folder / f"{name}_{kind}.tif").array
             for kind in ("test", "average")
         )
-        yield pretrained.middle("oct", name, noisy, clean, SIDE)
+        yield middle("oct", name, noisy, clean, SIDE)
     for sigma, grey in itertools.product(WEAK, (True, False)):
-        for name in pretrained.CSET:
-            yield pretrained.photograph(name, grey=grey, side=SIDE, sigma=sigma)
+        for name in CSET:
+            yield photograph(name, grey=grey, side=SIDE, sigma=sigma)
 
 
-def few_cases() -> Iterator[pretrained.Case]:
+def few_cases() -> Iterator[Case]:
     """Yield what the paper's network can do in reason without a GPU."""
-    folder = pretrained.DATA / "fmd"
+    folder = DATA / "fmd"
     for path in sorted((folder / "raw").iterdir()):
         noisy, clean = (
             read_image(folder / kind / path.name).array for kind in ("raw", "gt")
         )
-        yield pretrained.middle("fmd", path.stem, noisy, clean, SMALL)
-    for name in pretrained.CSET:
-        yield pretrained.photograph(name, grey=False, side=SMALL, sigma=25)
+        yield middle("fmd", path.stem, noisy, clean, SMALL)
+    for name in CSET:
+        yield photograph(name, grey=False, side=SMALL, sigma=25)
 
 
 CASES = {"shipped": cases, "authors": few_cases}
 
 
-def settings(case: pretrained.Case, start: str) -> tuple[Weights, FillingConfig]:
+def settings(case: Case, start: str) -> tuple[Weights, FillingConfig]:
     """Return weights and settings of a start."""
     if start == "authors":
-        return pretrained.start_of(case, start, 200)
+        return start_of(case, start, 200)
     return load_weights("auto"), preset("blind-fast")
 
 
-def rows(case: pretrained.Case, start: str) -> Iterator[dict[str, object]]:
+def rows(case: Case, start: str) -> Iterator[dict[str, object]]:
     """Yield one line for each way to tell the uncertainty."""
     weights, config = settings(case, start)
     state, kept = DenoisingState(wants_spread=True), Kept()
@@ -147,7 +149,7 @@ def root(variances: Tensor) -> Real:
     return np.sqrt(variances.double().mean(dim=(0, 1)).numpy())
 
 
-def error_of(case: pretrained.Case, result: Real) -> tuple[Real, float]:
+def error_of(case: Case, result: Real) -> tuple[Real, float]:
     """Return absolute errors (Y, X), and what a step of the result is in their units.
 
     The two images of w2s were stretched separately: the result is fitted.

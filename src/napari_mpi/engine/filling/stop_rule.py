@@ -24,13 +24,13 @@ FIRST_CHECK, FIRST_STOP = 12, 48
 
 Each further check comes after twice as many iterations. After the 24th, a tenth of a dB
 is still to be gained in grey images under strong noise, which is too little to be seen
-in the held-out error (`benchmarks/effort.py`)."""
+in the held-out error (`benchmarks/compare.py effort`)."""
 
 WORTH = 0.08
 """Gain in dB of the hidden pixels' error, for which as many iterations again pay.
 
 A gain counts with its standard error on top: where noise hides it, it is not taken to
-be over. What the rule costs and saves is measured by `benchmarks/effort.py`."""
+be over. What the rule costs and saves is measured by `benchmarks/compare.py effort`."""
 
 _COLOURS = 3  # images of one plane at the most, none of which may be left out
 _SIDE = 512  # pixels, of the part of a larger image that is checked

@@ -9,7 +9,7 @@ strongly, and over several pixels.
 
 In flat parts of photographs under white noise at most 0.10 is found (from a noise level
 of 10 of 255 on), 0.22 to 0.27 where it was blurred by half a pixel, 0.35 to 0.44 by
-0.6 pixels, 0.49 to 0.65 by 0.8 (`python benchmarks/auto.py --findings`)."""
+0.6 pixels, 0.49 to 0.65 by 0.8 (`python benchmarks/compare.py findings`)."""
 
 OUTWEIGHED = 0.5
 """Share of what taking an image apart leaves, that is detail, to call noise weak."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import failure_dots
+from failing import dots as failure_dots
 
 Image = NDArray[np.float64]
 Values = dict[str, float]

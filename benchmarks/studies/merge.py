@@ -8,33 +8,24 @@ three ensembles side by side, then the last passes predict:
   passes    complementary masks and one pass that hides nothing, half each
   merged    these merged with the pixel's own value, with *estimated* noise
 All but `paper` get the noisy image's local means.
-
-Usage: python benchmarks/merge.py [--csv FILE] [--groups NAME ...]
-       python benchmarks/merge.py --table FILE
 """
 
 import argparse
-import csv
 import dataclasses
-import itertools
-from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
-from statistics import mean
 
 import numpy as np
 import torch
 from torch import Tensor
 
-import effort
-import pretrained
+import tables
+from cases import Case, cset_names, in_groups, photograph, scored, under, w2s
 from napari_mpi.engine.denoising.planes import as_tensor
 from napari_mpi.engine.denoising.task import effective_config
-from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.filling.adaptation import Adaptation
 from napari_mpi.engine.filling.ensemble import Ensemble
 from napari_mpi.engine.filling.iterative import CORRELATED
-from napari_mpi.engine.filling.masks import random_mask
+from napari_mpi.engine.filling.masks import random_mask, shape_of
 from napari_mpi.engine.filling.passes import finish
 from napari_mpi.engine.images.axes import ImageAxes
 from napari_mpi.engine.images.intensity import measure
@@ -48,6 +39,9 @@ from napari_mpi.engine.noise.laws import PoissonGaussian
 from napari_mpi.engine.noise.smoothing import smoothed
 from napari_mpi.engine.settings.filling import FillingConfig
 from napari_mpi.engine.settings.presets import preset
+from studies import effort
+from study import Study
+from tables import Entry, Row
 
 SIDE = 256
 CPU = torch.device("cpu")
@@ -56,40 +50,29 @@ METHODS = ("noisy", "paper", "unbiased", "all", "passes", "merged")
 FIELDS = ("group", "image", "method", "psnr", "ssim", "merges")
 
 
-def main() -> None:
-    """Measure and write, or print a table of what was written."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--csv", type=Path, default=Path("merge.csv"))
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add which images."""
     parser.add_argument("--groups", nargs="+")
-    parser.add_argument("--table", type=Path)
-    options = parser.parse_args()
-    if options.table is not None:
-        print_table(options.table)
-        return
-    chosen = pretrained.in_groups(cases(), options.groups)
-    lines = itertools.chain.from_iterable(map(rows, chosen))
-    pretrained.write(options.csv, FIELDS, lines)
 
 
-def cases() -> Iterator[pretrained.Case]:
+def rows(options: argparse.Namespace) -> Iterator[Row]:
+    """Yield the rows of every image."""
+    for case in in_groups(cases(), options.groups):
+        yield from rows_of(case)
+
+
+def cases() -> Iterator[Case]:
     """Yield what `effort` measures, then photon noise, and the other instrument's."""
     yield from effort.cases(SIDE)
-    names = sorted(path.stem for path in (pretrained.DATA / "cset9").glob("*.png"))
-    for (gain, read_noise), name in ((g, n) for g in GAINS.items() for n in names):
-        case = pretrained.photograph(name, grey=True, side=SIDE)
-        law, rng = PoissonGaussian(gain, read_noise), np.random.default_rng(0)
-        noisy = law.noisy(case.clean.astype(float), rng=rng)
-        yield dataclasses.replace(
-            case, group=f"photon noise, gain {gain}", noisy=noisy.astype(np.float32)
-        )
-    folder = pretrained.DATA / "w2s"
-    for path in sorted(folder.glob("input_avg1_*.tif")):
-        name = path.stem.removeprefix("input_avg1_")
-        clean = read_image(folder / f"target_avg400_{name}.tif").array
-        yield pretrained.middle("w2s", name, read_image(path).array, clean, SIDE)
+    for gain, read_noise in GAINS.items():
+        law = PoissonGaussian(gain, read_noise)
+        for name in cset_names():
+            case = photograph(name, grey=True, side=SIDE)
+            yield under(case, law, f"photon noise, gain {gain}")
+    yield from w2s(SIDE)
 
 
-def rows(case: pretrained.Case) -> Iterator[dict[str, object]]:
+def rows_of(case: Case) -> Iterator[Row]:
     """Yield one line for each way to make the result."""
     layout = ImageAxes(case.axes, case.noisy.shape)
     planes = layout.channels_first(case.noisy)
@@ -100,9 +83,8 @@ def rows(case: pretrained.Case) -> Iterator[dict[str, object]]:
     images, merges = made(noisy, weights.to_network(CPU), config)
     for name, image in images.items():
         values = intensities.from_network(image[:, 0].numpy(), np.dtype("f4"))
-        line = pretrained.row(case, "", 0, layout.from_channels_first(values), 0.0)
-        line |= {"method": name, "merges": merges}
-        yield {field: line[field] for field in FIELDS}
+        reached = scored(case, layout.from_channels_first(values))
+        yield {**reached, "method": name, "merges": merges}
 
 
 def made(
@@ -125,7 +107,7 @@ def made(
     adapts = (
         neighbour_correlation(left) < CORRELATED or repeated_share(left) >= REPEATED
     )
-    shape = (1, 1 if config.shared_mask else noisy.shape[1], *noisy.shape[2:])
+    shape = shape_of(noisy, shared=config.shared_mask)
     for _ in range(config.iterations):
         masked = random_mask(shape, config.mask_ratio, rng=rng)
         advance = adaptation.step if adapts else adaptation.score
@@ -143,35 +125,25 @@ def made(
     return {**images, "passes": passes.image, "merged": merged.image}, merged.merged
 
 
-def print_table(path: Path) -> None:
+def table(entries: list[Entry]) -> None:
     """Print means over the images of each group, and what merging loses at worst."""
-    groups: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(dict)
-    merges = defaultdict(set)
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            found = groups[row["group"]].setdefault(row["method"], [])
-            found.append((float(row["psnr"]), float(row["ssim"])))
-            merges[row["group"]].add((row["image"], row["merges"]))
-    print(f"| group | {' | '.join(METHODS)} | least gain | merged in |")
-    print("| --- |" + " ---: |" * (len(METHODS) + 2))
-    for group, methods in groups.items():
+    tables.print_head(
+        "group", *METHODS, "least gain", "merged in", numbers=len(METHODS) + 2
+    )
+    for (group,), found in tables.grouped(entries, "group").items():
+        of = {name: runs for (name,), runs in tables.grouped(found, "method").items()}
         means = [
-            f"{mean(p for p, _ in methods[name]):.2f} / "
-            f"{mean(s for _, s in methods[name]):.3f}"
+            f"{tables.mean(of[name], 'psnr'):.2f} / {tables.mean(of[name], 'ssim'):.3f}"
             for name in METHODS
         ]
         gains = [
-            after - before
-            for (before, _), (after, _) in zip(
-                methods["passes"], methods["merged"], strict=True
-            )
+            float(after["psnr"]) - float(before["psnr"])
+            for before, after in zip(of["passes"], of["merged"], strict=True)
         ]
-        count = sum(merged == "True" for _, merged in merges[group])
-        print(
-            f"| {group} | {' | '.join(means)} | {min(gains):+.2f} |"
-            f" {count} of {len(merges[group])} |"
-        )
+        images = {(entry["image"], entry["merges"]) for entry in found}
+        count = sum(merged == "True" for _, merged in images)
+        merged = f"{count} of {len(images)}"
+        tables.print_line(group, *means, f"{min(gains):+.2f}", merged)
 
 
-if __name__ == "__main__":
-    main()
+STUDY = Study(FIELDS, rows, table, options)

@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
-import pretrained
-from ablation_loop import Settings
+from ablation.loop import Settings
+from cases import CHECKPOINTS, CSET, DATA, SIGMA, Case, middle, photograph
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.networks.loading import load_weights
 from napari_mpi.engine.networks.weights import Weights, random_weights
 from napari_mpi.engine.settings.network import NetworkConfig
 from napari_mpi.engine.settings.presets import preset
 from napari_mpi.engine.settings.recipes import RECIPES
-from pretrained import Case
 
 SIDE, SEEDS = 96, (0, 1)
 REAL = ("Confocal_FISH_3", "Confocal_MICE_n2f", "Confocal_BPAE_R")
@@ -31,7 +30,7 @@ PRETRAINED = (
     "clean input",
     "noisy input, all pixels",
 )  # of the small networks of family f
-# The paper's rate is for a network with batch normalisation, see `pretrained.py`.
+# The paper's rate is for a network with batch normalisation (`studies/pretrained`).
 OURS_FROM_RANDOM = 1e-3
 
 
@@ -99,25 +98,23 @@ def _loaded(network: str, group: str) -> Weights:
     if network == "ours":
         return load_weights("auto")
     file = "80_95_singlechannel" if group == "real" else "30_multchannel"
-    return load_weights(pretrained.CHECKPOINTS / f"imgnet_{file}_skip.pth")
+    return load_weights(CHECKPOINTS / f"imgnet_{file}_skip.pth")
 
 
 def cases(group: str, seed: int, side: int = SIDE) -> Iterator[Case]:
     """Yield three images; synthetic noise (sigma 25) goes by the seed."""
     if group == "real":
-        folder = pretrained.DATA / "fmd"
+        folder = DATA / "fmd"
         for name in REAL:
             noisy, clean = (
                 read_image(folder / kind / f"{name}.png").array
                 for kind in ("raw", "gt")
             )
-            yield pretrained.middle("real", name, noisy, clean, side)
+            yield middle("real", name, noisy, clean, side)
         return
-    for name in pretrained.CSET:
-        case = pretrained.photograph(name, grey=group == "grey", side=side)
-        noise = np.random.default_rng(seed).normal(
-            0, pretrained.SIGMA, case.clean.shape
-        )
+    for name in CSET:
+        case = photograph(name, grey=group == "grey", side=side)
+        noise = np.random.default_rng(seed).normal(0, SIGMA, case.clean.shape)
         noisy = (case.clean + noise).astype(np.float32)
         yield dataclasses.replace(case, group=group, noisy=noisy)
 

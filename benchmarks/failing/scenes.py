@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-import failure_dots
-import failure_highlights
-import pretrained
-from failure_remedies import UNADAPTED, binned, denoised, destriped, psnr, stripes_left
+from cases import DATA, middle, photograph
+from failing import dots as failure_dots
+from failing import highlights as failure_highlights
+from failing.remedies import UNADAPTED, binned, denoised, destriped, psnr, stripes_left
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.noise.laws import CorrelatedGaussian
 
@@ -57,11 +57,11 @@ def scenes() -> Iterator[Scene]:
 def ground_truth(name: str) -> Image:
     """Return the middle of a photograph or of a micrograph's mean of 50 frames."""
     if name != "BPAE":
-        case = pretrained.photograph(name, grey=True, side=SIDE)
+        case = photograph(name, grey=True, side=SIDE)
         return case.clean.astype(float)
-    path = pretrained.DATA / "fmd" / "gt" / "Confocal_BPAE_R.png"
+    path = DATA / "fmd" / "gt" / "Confocal_BPAE_R.png"
     clean = read_image(path).array
-    return pretrained.middle("fmd", name, clean, clean, SIDE).clean.astype(float)
+    return middle("fmd", name, clean, clean, SIDE).clean.astype(float)
 
 
 def correlated() -> Iterator[Scene]:

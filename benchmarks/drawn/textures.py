@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from procedural_drawing import (
+from drawn.drawing import (
     LARGE,
     SIDE,
     Labels,

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial import Voronoi
 
-from procedural_drawing import (
+from drawn.drawing import (
     LARGE,
     SIDE,
     Labels,

@@ -4,13 +4,13 @@ A number of iterations is found on the mean curve, in a straight line between th
 iterations that were read. Columns are left out where nothing was measured.
 """
 
-import csv
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import mean
+
+from tables import Entry
 
 STILL = ", not adapted"
 WITHIN = (0.5, 0.1)  # dB to the last value of a curve
@@ -40,8 +40,8 @@ class Line:
 class Found:
     """Everything in the file, by what it belongs to."""
 
-    def __init__(self, path: Path) -> None:
-        self.lines = list(_read(path))
+    def __init__(self, entries: list[Entry]) -> None:
+        self.lines = list(_lines(entries))
         self._values: dict[tuple[str, ...], dict[int, list[Line]]] = defaultdict(
             lambda: defaultdict(list)
         )
@@ -75,17 +75,16 @@ class Found:
         return most
 
 
-def _read(path: Path) -> Iterator[Line]:
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            texts = {name: row[name] for name in TEXTS}
-            iteration, psnr = int(row["iteration"]), float(row["psnr"])
-            yield Line(**texts, iteration=iteration, psnr=psnr)
+def _lines(entries: list[Entry]) -> Iterator[Line]:
+    for row in entries:
+        texts = {name: row[name] for name in TEXTS}
+        iteration, psnr = int(row["iteration"]), float(row["psnr"])
+        yield Line(**texts, iteration=iteration, psnr=psnr)
 
 
-def print_tables(path: Path) -> None:
+def print_tables(entries: list[Entry]) -> None:
     """Print a table for every family."""
-    found = Found(path)
+    found = Found(entries)
     for title, lines in TABLES.items():
         print(f"**{title}**\n")
         for line in lines(found):

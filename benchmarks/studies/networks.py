@@ -1,29 +1,23 @@
-"""Which network: PSNR after equal training and equal filling, and what each costs.
+"""Which network: what each has learnt by equal training, and what it costs to fill.
 
-`compare`: every candidate is trained for the same number of steps on the same crops,
-noise and masks, with the loss on all pixels. Then two grey images with Gaussian noise
-(sigma 25) are filled without adaptation and with 50 iterations. The cost of a filling
-iteration (forward, backward, Adam, float32, 256 x 256) is measured for all candidates
-in turns, and told as a share of the paper's network.
-
-`cost`: how many times what the network that ships takes, others would: a first look
-(one pass, 512 x 512), a step of adaptation (256 x 256), a step of pre-training (8 crops
-of 128 x 128), this also in bfloat16. Processor seconds, on one thread, all in turns.
-
-Usage: python benchmarks/networks.py compare IMAGES [--steps 120] [--candidates NAME ..]
-       python benchmarks/networks.py cost [--rounds 7] [--candidates NAME ..]
+Every candidate is trained for the same number of steps on the same crops, noise and
+masks, with the loss on all pixels. Then two grey images with Gaussian noise (sigma 25)
+are filled without adaptation and with 50 iterations. The cost of a filling iteration
+(forward, backward, Adam, float32, 256 x 256) is measured for all candidates in turns,
+and told as a share of the paper's network.
 """
 
 import argparse
 import dataclasses
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
 import torch
 
-import network_cost
-import pretrained
+import tables
+from cases import photograph
 from napari_mpi.engine.filling.iterative import iterative_filling
 from napari_mpi.engine.filling.state import FillingState
 from napari_mpi.engine.networks.weights import Weights, random_weights
@@ -33,6 +27,9 @@ from napari_mpi.engine.runtime.jobs import run
 from napari_mpi.engine.settings.network import NetworkConfig
 from napari_mpi.engine.settings.presets import preset
 from napari_mpi.engine.settings.recipes import RECIPES
+from studies import pretrained
+from study import Study
+from tables import Entry, Row
 
 GREY = {"channels": 1, "mask_channels": 1}
 CANDIDATES = {
@@ -51,41 +48,28 @@ IMAGES = ("House", "kodim03")
 ITERATIONS, MASK_RATIO, ROUNDS = 50, 0.10, 7
 
 
-def main() -> None:
-    """Print a table in Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    modes = parser.add_subparsers(required=True)
-    mode = modes.add_parser("compare")
-    mode.add_argument("images", type=Path)
-    mode.add_argument("--steps", type=int, default=120)
-    mode.add_argument("--candidates", nargs="+", default=list(CANDIDATES))
-    mode.set_defaults(show=compare)
-    mode = modes.add_parser("cost")
-    mode.add_argument("--rounds", type=int, default=ROUNDS)
-    mode.add_argument("--candidates", nargs="+", default=list(network_cost.CANDIDATES))
-    mode.set_defaults(show=network_cost.show)
-    options = parser.parse_args()
-    options.show(options)
+FIELDS = ("network", "weights", "cost", "held out", "fills", f"{ITERATIONS} iterations")
 
 
-def compare(options: argparse.Namespace) -> None:
-    """Print what each network has learnt by equal steps."""
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add what to train, on what, and for how long."""
+    parser.add_argument("--images", type=Path, help="a folder to train on")
+    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--candidates", nargs="+", default=list(CANDIDATES))
+
+
+def rows(options: argparse.Namespace) -> Iterator[Row]:
+    """Yield what each network has learnt by equal steps."""
     chosen = {name: CANDIDATES[name] for name in options.candidates}
     images = run(read_training_images(options.images, smallest_side=128))
     shares = cost_shares(chosen)
-    print(
-        "| network | weights | cost | held out | fills |", f"{ITERATIONS} iterations |"
-    )
-    print("| --- | --- | --- | --- | --- | --- |")
     for name, network in chosen.items():
         weights = trained(images, network, options.steps)
         size = sum(value.numel() for value in weights.state.values())
         held_out = weights.provenance["held_out_psnr"]
-        filled = " | ".join(f"{value:.2f}" for value in filled_psnr(weights))
-        print(
-            f"| {name} | {size:,} | {shares[name]:.2f} | {held_out:.2f} | {filled} |",
-            flush=True,
-        )
+        reached = (held_out, *filled_psnr(weights))
+        told = (f"{shares[name]:.2f}", *(f"{value:.2f}" for value in reached))
+        yield dict(zip(FIELDS, (name, f"{size:,}", *told), strict=True))
 
 
 def cost_shares(candidates: dict[str, NetworkConfig]) -> dict[str, float]:
@@ -141,7 +125,7 @@ def filled_psnr(weights: Weights) -> tuple[float, float]:
     for config in (fills, adapting):
         values = []
         for name in IMAGES:
-            case = pretrained.photograph(name, grey=True)
+            case = photograph(name, grey=True)
             read_at = (config.iterations,)
             (row,) = pretrained.measured(case, "", weights, config, read_at)
             values.append(row["psnr"])
@@ -149,5 +133,11 @@ def filled_psnr(weights: Weights) -> tuple[float, float]:
     return means[0], means[1]
 
 
-if __name__ == "__main__":
-    main()
+def table(entries: list[Entry]) -> None:
+    """Print every row."""
+    tables.print_head(*FIELDS)
+    for entry in entries:
+        tables.print_line(*(entry[field] for field in FIELDS))
+
+
+STUDY = Study(FIELDS, rows, table, options)

@@ -1,20 +1,25 @@
-"""What networks cost, as multiples of the one that ships: `networks.py cost`.
+"""What wider and gated networks cost, as multiples of the one that ships.
 
-Processor seconds of one thread, all networks in turns, so that other jobs beside it
-count little. Filling may lay its images out in either way, so the faster one counts;
-pre-training always has channels last.
+A first look (one pass, 512 x 512), a step of adaptation (256 x 256), a step of
+pre-training (8 crops of 128 x 128), this also in bfloat16. Processor seconds of one
+thread, all networks in turns, so that other jobs beside it count little. Filling may
+lay its images out in either way, so the faster one counts; pre-training always has
+channels last.
 """
 
 import argparse
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 
 import torch
 from torch import Tensor
 
+import tables
 from napari_mpi.engine.networks.weights import random_weights
 from napari_mpi.engine.settings.network import NetworkConfig
+from study import Study
+from tables import Entry, Row
 
 TODAY = "48 (ships)"
 CANDIDATES = {
@@ -39,19 +44,30 @@ LOOK, CROP, BATCH = (1, 1, 512, 512), (1, 1, 256, 256), (8, 1, 128, 128)
 MASK_RATIO = 0.1
 
 
-def show(options: argparse.Namespace) -> None:
-    """Print a table in Markdown."""
+FIELDS = (
+    "network", "weights", "first look", "adaptation", "pre-training", "in bfloat16",
+    "milliseconds",
+)  # fmt: skip
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add which networks, and how often."""
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--candidates", nargs="+", default=list(CANDIDATES))
+
+
+def rows(options: argparse.Namespace) -> Iterator[Row]:
+    """Yield multiples, and the milliseconds that they are made of."""
     torch.set_num_threads(1)
     names = list(dict.fromkeys((TODAY, *options.candidates)))
     seconds = typical_seconds(names, options.rounds)
     today = seconds[TODAY]
-    print("| network | weights |", " | ".join(today), "|")
-    print("|" + " --- |" * (2 + len(today)))
     for name in names:
-        told = " | ".join(f"{seconds[name][work] / today[work]:.2f}" for work in today)
-        print(f"| {name} | {weights_in(CANDIDATES[name]):,} | {told} |")
-    told = ", ".join(f"{work} {1000 * value:.0f}" for work, value in today.items())
-    print(f"\nmilliseconds of {TODAY}: {told}")
+        own = seconds[name]
+        row: Row = {"network": name, "weights": f"{weights_in(CANDIDATES[name]):,}"}
+        row |= {work: f"{own[work] / today[work]:.2f}" for work in today}
+        told = [f"{work} {1000 * value:.0f}" for work, value in own.items()]
+        yield {**row, "milliseconds": ", ".join(told)}
 
 
 def weights_in(network: NetworkConfig) -> int:
@@ -126,3 +142,14 @@ def timed(do: Callable[[], object]) -> float:
     started = time.process_time()
     do()
     return time.process_time() - started
+
+
+def table(entries: list[Entry]) -> None:
+    """Print the multiples, and the milliseconds of the first."""
+    tables.print_head(*FIELDS[:-1])
+    for entry in entries:
+        tables.print_line(*(entry[field] for field in FIELDS[:-1]))
+    print(f"\nmilliseconds of {TODAY}: {entries[0]['milliseconds']}")
+
+
+STUDY = Study(FIELDS, rows, table, options)

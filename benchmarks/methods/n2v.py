@@ -2,7 +2,7 @@
 
 Prints one line of JSON: CAREamics' version and the seconds of training and prediction.
 
-Usage: PYTHON benchmarks/frontier_n2v.py NOISY.npy DENOISED.npy EPOCHS
+Usage: PYTHON benchmarks/methods/n2v.py NOISY.npy DENOISED.npy EPOCHS
 """
 
 import json

@@ -1,9 +1,9 @@
 """Pictures of how the method works, for `docs/method.md`.
 
 A strip of a photograph on its way (the paper's network), and the curves of
-`ablation.py`: by what becomes the result, and by where the loss is taken.
+`compare.py ablation`: by what becomes the result, and by where the loss is taken.
 
-Usage: python benchmarks/ablation_pictures.py CSV FOLDER [--only strip|curves]
+Usage: python benchmarks/method_pictures.py CSV FOLDER [--only strip|curves]
 """
 
 import argparse
@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ablation_loop import masks_for, plane_of, trace
-from ablation_tables import Curve, Found
-from ablation_variants import Variant, cases, variants
-from pretrained import Case, row
+import tables
+from ablation.loop import masks_for, plane_of, trace
+from ablation.tables import Curve, Found
+from ablation.variants import Variant, cases, variants
+from cases import Case, scored
 
 SIDE, IMAGE, SEED = 128, "kodim03", 0
 SHOWN = (10, 50, 200)
@@ -38,7 +39,9 @@ def main() -> None:
     if options.only != "curves":
         save_strip(options.folder / "method-strip.png")
     if options.only != "strip":
-        save_curves(Found(options.csv), options.folder / "method-curves.png")
+        save_curves(
+            Found(tables.read(options.csv)), options.folder / "method-curves.png"
+        )
 
 
 def save_strip(path: Path) -> None:
@@ -83,7 +86,7 @@ def first_input(case: Case, settings: Any) -> Array:
 
 
 def _told(title: str, case: Case, image: Array) -> str:
-    return f"{title}\n{row(case, '', 0, image, 0.0)['psnr']:.1f} dB"
+    return f"{title}\n{scored(case, image)['psnr']:.1f} dB"
 
 
 def shrink(path: Path) -> None:

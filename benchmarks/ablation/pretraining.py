@@ -4,7 +4,7 @@ import dataclasses
 import zipfile
 from pathlib import Path
 
-import pretrained
+from cases import DATA
 from napari_mpi.engine.networks.loading import load_weights
 from napari_mpi.engine.networks.weight_files import save_weights
 from napari_mpi.engine.networks.weights import Weights
@@ -14,7 +14,7 @@ from napari_mpi.engine.runtime.jobs import run
 from napari_mpi.engine.settings.recipes import RECIPES
 
 STEPS, CROP, BATCH = 2000, 64, 8
-ARCHIVE = pretrained.DATA.parent / "pretrain" / "natural-3.zip"
+ARCHIVE = DATA.parent / "pretrain" / "natural-3.zip"
 HIDDEN = {"loss_on": "hidden", "unmasked_share": 0.0, "mask_ratio_low": 0.1}
 CHANGES = {
     "noisy input": {"input_noise": "mixed", **HIDDEN},

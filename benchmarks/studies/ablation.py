@@ -9,14 +9,9 @@ weights that ship ('blind-full'), and small ones that are pre-trained here. Imag
 or grey, and of three real confocal images; two seeds, for noise, masks, random weights.
 
 Runs that the table has are passed over, so that it can be stopped at any time.
-
-Usage: python benchmarks/ablation.py FILE [--families loss ...] [--networks paper ...]
-                                     [--cache FOLDER] [--folder IMAGES] [--steps 2000]
-       python benchmarks/ablation.py --table FILE
 """
 
 import argparse
-import csv
 import dataclasses
 import functools
 import itertools
@@ -27,12 +22,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import ablation_tables
-import pretrained
-from ablation_loop import AFTER, PASSES, Settings, trace
-from ablation_pretraining import STEPS, small_weights
-from ablation_variants import BASE, SEEDS, Variant, cases, variants
-from pretrained import Case
+from ablation.loop import AFTER, PASSES, Settings, trace
+from ablation.pretraining import STEPS, small_weights
+from ablation.tables import print_tables
+from ablation.variants import BASE, SEEDS, Variant, cases, variants
+from cases import Case, scored
+from study import Study
+from tables import Row
 
 FIELDS = (
     "family", "network", "variant", "reading", "group", "image", "seed", "iteration",
@@ -44,11 +40,8 @@ RESULTS = ("filled", "filled, long", "whole, long", AFTER, PASSES)
 Key = tuple[str, ...]
 
 
-def main() -> None:
-    """Measure and write, or print tables of what was written."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", type=Path, nargs="?", default=Path("ablation.csv"))
-    parser.add_argument("--table", type=Path, help="print this file as tables")
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add what is asked for, and where small networks come from."""
     parser.add_argument("--families", nargs="+")
     parser.add_argument("--networks", nargs="+")
     parser.add_argument("--groups", nargs="+")
@@ -57,28 +50,22 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="images to pre-train them on")
     parser.add_argument("--precision", default="auto", help="of the convolutions")
     parser.add_argument("--steps", type=int, default=STEPS, help="of pre-training")
-    options = parser.parse_args()
-    if options.table is not None:
-        ablation_tables.print_tables(options.table)
-        return
+
+
+def rows(options: argparse.Namespace) -> Iterator[Row]:
+    """Yield the rows of all runs that are asked for and not there yet."""
     options.cache.mkdir(parents=True, exist_ok=True)
-    pretrained.write(options.file, FIELDS, lines(options))
-
-
-def lines(options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Yield the lines of all runs that are asked for and not there yet."""
     small = functools.cache(
         lambda name: small_weights(name, options.cache, options.folder, options.steps)
     )
-    done = already(options.file)
     for variant, group, seed in _asked(options):
         for case in cases(group, seed):
-            if key_of(variant, case, seed) in done:
+            if key_of(variant, case, seed) in options.done:
                 continue
             settings = variant.settings(group, seed, small)
             settings = dataclasses.replace(settings, precision=options.precision)
             # All at once: a run that was stopped leaves no line behind.
-            yield from list(rows(variant, case, seed, settings))
+            yield from list(rows_of(variant, case, seed, settings))
 
 
 def _asked(options: argparse.Namespace) -> Iterator[tuple[Variant, str, int]]:
@@ -94,9 +81,9 @@ def _asked(options: argparse.Namespace) -> Iterator[tuple[Variant, str, int]]:
                 yield variant, group, seed
 
 
-def rows(
+def rows_of(
     variant: Variant, case: Case, seed: int, settings: Settings
-) -> Iterator[dict[str, object]]:
+) -> Iterator[Row]:
     """Yield the quality of the noisy image, once, and of every reading."""
     key = key_of(variant, case, seed)
     if variant.family == BASE:
@@ -108,9 +95,9 @@ def rows(
 
 def line(
     key: Key, case: Case, reading: str, iteration: int, image: NDArray[np.generic]
-) -> dict[str, object]:
+) -> Row:
     """Return one line of the table."""
-    reached = pretrained.row(case, "", iteration, image, 0.0)
+    reached = scored(case, image)
     named = dict(zip(KEY, key, strict=True))
     values = {"psnr": reached["psnr"], "ssim": reached["ssim"]}
     return {**named, "reading": reading, "iteration": iteration, **values}
@@ -123,13 +110,4 @@ def key_of(variant: Variant, case: Case, seed: int) -> Key:
     )  # fmt: skip
 
 
-def already(path: Path) -> set[Key]:
-    """Return the runs that a table has."""
-    if not path.exists():
-        return set()
-    with path.open(newline="") as file:
-        return {tuple(row[field] for field in KEY) for row in csv.DictReader(file)}
-
-
-if __name__ == "__main__":
-    main()
+STUDY = Study(FIELDS, rows, print_tables, options, key=KEY)

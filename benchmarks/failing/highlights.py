@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from failure_remedies import UNADAPTED, denoised
+from failing.remedies import UNADAPTED, denoised
 
 Image = NDArray[np.float64]
 FULL = 4095.0  # grey levels, where the camera of 12 bits saturates

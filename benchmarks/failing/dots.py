@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from failure_remedies import UNADAPTED, denoised, psnr
+from failing.remedies import UNADAPTED, denoised, psnr
 
 Image = NDArray[np.float64]
 SIDE, APART, MARGIN = 128, 14, 8  # pixels

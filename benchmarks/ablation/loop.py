@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cases import Case
 from napari_mpi.engine.denoising.planes import Plane
 from napari_mpi.engine.filling.adaptation import Adaptation
 from napari_mpi.engine.filling.ensemble import Ensemble
@@ -27,7 +28,6 @@ from napari_mpi.engine.settings.filling import (
     FillingConfig,
     FillingPrecision,
 )
-from pretrained import Case
 
 CPU = torch.device("cpu")
 

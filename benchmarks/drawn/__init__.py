@@ -1,0 +1,1 @@
+"""Images that nobody has taken, to pre-train on."""

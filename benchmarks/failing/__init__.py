@@ -1,0 +1,1 @@
+"""Where the method fails: scenes, remedies, and pictures of both."""

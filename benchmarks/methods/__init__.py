@@ -1,0 +1,1 @@
+"""What the frontier is drawn from: methods of others, and the picture."""

@@ -1,0 +1,1 @@
+"""What `compare.py` runs: each a file with its `STUDY`."""
