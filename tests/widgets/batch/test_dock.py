@@ -116,12 +116,22 @@ def folder(tmp_path, rng):
 
 
 @pytest.fixture
-def widget(viewer, engine, folder):
+def make_widget(engine, folder, dock):
+    """Return a maker of docked widgets that are about to denoise the folder."""
+
+    def make(on):
+        widget = BatchWidget(on)
+        dock(widget, on)
+        widget.form.input.value = folder
+        return widget
+
+    return make
+
+
+@pytest.fixture
+def widget(viewer, make_widget):
     """Return a docked widget that is about to denoise the folder."""
-    widget = BatchWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Batch")
-    widget.form.input.value = folder
-    return widget
+    return make_widget(viewer)
 
 
 def wait_for_end(run, qtbot):
@@ -334,10 +344,11 @@ def test_failed_files_can_be_tried_again(widget, engine, folder, qtbot):
     assert not widget.retry_button.isEnabled()
 
 
-def test_closing_the_dock_ends_the_run(viewer, widget, engine, folder, qtbot):
+def test_closing_the_dock_ends_the_run(real_viewer, make_widget, engine, folder, qtbot):
+    widget = make_widget(real_viewer)
     hold_in_a_file(widget, engine, qtbot)
     run = widget.run
-    viewer.window.remove_dock_widget(widget)
+    real_viewer.window.remove_dock_widget(widget)
     engine.gate.set()
     wait_for_end(run, qtbot)
     assert run.ending.value == "cancelled"
