@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -196,27 +197,65 @@ def whole(output):
     return {name for name in images(output) if not name.startswith(".napari-mpi")}
 
 
-@POSIX
-@pytest.mark.parametrize(
-    "signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP], [signal.SIGINT] * 6]
-)
-def test_whoever_ends_it_gets_a_report(source, weights, tmp_path, signals):
-    output = tmp_path / "results"
-    command = [*PROGRAM, str(source), str(output), "--weights", str(weights)]
-    long = ["--preset", "blind-full", "--iterations", "100000", "--device", "cpu"]
-    run = subprocess.Popen([*command, *long], stderr=subprocess.PIPE, text=True)
+LONG = ["--preset", "blind-full", "--iterations", "100000", "--device", "cpu"]
+
+
+def wait_for_work(output, is_alive):
     while not list(output.rglob("*.work")):
-        assert run.poll() is None
-        time.sleep(0.05)
-    for number in signals:
-        run.send_signal(number)
-        time.sleep(0.004)
-    _, told = run.communicate(timeout=1800)
-    assert run.returncode == 130, told
+        assert is_alive()
+        time.sleep(0.02)
+
+
+def require_interrupted(status, told, output):
+    """Check what is told, and left, of a run that was ended in its first file."""
+    assert status == 130, told
     assert "Traceback" not in told
     assert told.strip().splitlines()[-1].startswith("napari-mpi: interrupted, 5 not")
     assert {row["status"] for row in report(output).values()} == {"not reached"}
     assert not whole(output)
+
+
+@pytest.fixture
+def default_signals():
+    """Handle signals as a program does that was just started; clean up afterwards."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    kinds = (signal.default_int_handler, signal.SIG_DFL, signal.SIG_DFL)
+    before = [signal.signal(*pair) for pair in zip(numbers, kinds, strict=True)]
+    yield
+    for pair in zip(numbers, before, strict=True):
+        signal.signal(*pair)
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_whoever_ends_it_gets_a_report(
+    source, weights, tmp_path, name, capsys, default_signals
+):
+    output = tmp_path / "results"
+    runner = threading.main_thread()
+
+    def end():
+        wait_for_work(output, runner.is_alive)
+        os.kill(os.getpid(), getattr(signal, name))
+
+    killer = threading.Thread(target=end, daemon=True)
+    killer.start()
+    status = main(["batch", str(source), str(output), "--weights", str(weights), *LONG])
+    killer.join()
+    require_interrupted(status, capsys.readouterr().err, output)
+
+
+@POSIX
+def test_whoever_is_impatient_gets_a_report(source, weights, tmp_path, default_signals):
+    output = tmp_path / "results"
+    command = [*PROGRAM, str(source), str(output), "--weights", str(weights)]
+    run = subprocess.Popen([*command, *LONG], stderr=subprocess.PIPE, text=True)
+    wait_for_work(output, lambda: run.poll() is None)
+    for _ in range(6):
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.004)
+    _, told = run.communicate(timeout=1800)
+    require_interrupted(run.returncode, told, output)
 
 
 @POSIX
@@ -325,6 +364,7 @@ print(peaks[5], peaks[50])
 
 
 @POSIX
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_files(weights, tmp_path, rng):
     source = tmp_path / "images"
     source.mkdir()

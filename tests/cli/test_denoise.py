@@ -586,7 +586,7 @@ def test_real_ctrl_c_leaves_nothing_and_gives_130(
 
 @POSIX
 def test_a_run_that_is_killed_among_its_planes_leaves_no_file(results, tmp_path, rng):
-    write_noisy(tmp_path / "a.tif", rng, axes="ZYX", shape=(200, 96, 96))
+    write_noisy(tmp_path / "a.tif", rng, axes="ZYX", shape=(200, 40, 40))
     given = [tmp_path / "a.tif", "-o", results / "b.tif", "--preset", "blind-fast"]
     with subprocess.Popen(
         command("denoise", *given, "--iterations", 1), stderr=subprocess.PIPE
