@@ -45,6 +45,16 @@ def small_weights():
     return random_weights(NetworkConfig(width=8, scales=2), seed=0)
 
 
+@pytest.fixture(scope="session")
+def small_grey_weights():
+    """Return random weights of a small network of our own kind, for grey images."""
+    from napari_mpi.engine.networks.weights import random_weights
+    from napari_mpi.engine.settings.network import NetworkConfig
+
+    shape = {"channels": 1, "mask_channels": 1, "width": 8, "scales": 2}
+    return random_weights(NetworkConfig(architecture="residual", **shape), seed=0)
+
+
 @pytest.fixture
 def rng():
     """Return a seeded numpy generator."""

@@ -21,21 +21,26 @@ from napari_mpi.engine.settings.presets import preset
 distributed = pytest.importorskip("distributed", reason="the extra is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
-FILES = 12
+FILES = 8
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Return a cluster of three processes."""
-    with distributed.LocalCluster(
-        n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None
-    ) as cluster:
+    """Return a cluster of two processes, which are not profiled."""
+    import dask
+
+    with (
+        dask.config.set({"distributed.worker.profile.enabled": False}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+    ):
         yield cluster
 
 
 @pytest.fixture
 def request_(tmp_path, rng, small_weights):
-    """Return what is asked for: twelve images, one of them broken."""
+    """Return what is asked for: images, and one that is broken."""
     source = tmp_path / "images"
     source.mkdir()
     for number in range(FILES):

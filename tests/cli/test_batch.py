@@ -3,10 +3,8 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -161,77 +159,6 @@ def test_bad_files_are_told_in_one_sentence_each_and_stop_nothing(
 
 
 @POSIX
-def test_a_killed_run_goes_on_to_the_very_same_results(source, weights, tmp_path):
-    undisturbed, output = tmp_path / "undisturbed", tmp_path / "results"
-    assert batch(source, undisturbed, weights) == 0
-    given = [*QUICK, "--recursive", "--weights", str(weights)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # as in these tests
-    killed = subprocess.Popen(
-        [*PROGRAM, str(source), str(output), *given],
-        env=environment, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    while len(whole(output)) < 2:
-        assert killed.poll() is None, "it was to be killed half-way"
-        time.sleep(0.002)
-    killed.kill()
-    killed.wait()
-    before = {name: (output / name).stat().st_mtime_ns for name in whole(output)}
-    assert 2 <= len(before) < 6
-    assert batch(source, output, weights) == 0
-    told = report(output)
-    skipped = {row["output"] for row in told.values() if row["status"] == "skipped"}
-    assert skipped == set(before)
-    for name in before:
-        assert (output / name).stat().st_mtime_ns == before[name]
-    assert images(output) == images(undisturbed)
-    for name in GOOD.values():
-        np.testing.assert_array_equal(
-            tifffile.imread(output / name), tifffile.imread(undisturbed / name)
-        )
-    assert not list(output.rglob("*.work"))
-
-
-def whole(output):
-    """Return the results that have their name, and not what was being written."""
-    return {name for name in images(output) if not name.startswith(".napari-mpi")}
-
-
-@POSIX
-@pytest.mark.parametrize(
-    "signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP], [signal.SIGINT] * 6]
-)
-def test_whoever_ends_it_gets_a_report(source, weights, tmp_path, signals):
-    output = tmp_path / "results"
-    command = [*PROGRAM, str(source), str(output), "--weights", str(weights)]
-    long = ["--preset", "blind-full", "--iterations", "100000", "--device", "cpu"]
-    run = subprocess.Popen([*command, *long], stderr=subprocess.PIPE, text=True)
-    while not list(output.rglob("*.work")):
-        assert run.poll() is None
-        time.sleep(0.05)
-    for number in signals:
-        run.send_signal(number)
-        time.sleep(0.004)
-    _, told = run.communicate(timeout=1800)
-    assert run.returncode == 130, told
-    assert "Traceback" not in told
-    assert told.strip().splitlines()[-1].startswith("napari-mpi: interrupted, 5 not")
-    assert {row["status"] for row in report(output).values()} == {"not reached"}
-    assert not whole(output)
-
-
-@POSIX
-def test_nobody_need_listen(source, weights, tmp_path):
-    output = tmp_path / "results"
-    given = [str(source), str(output), "--weights", str(weights), *QUICK]
-    reading, writing = os.pipe()
-    os.close(reading)
-    done = subprocess.run([*PROGRAM, *given], stderr=writing, check=False)
-    os.close(writing)
-    assert done.returncode == 0
-    assert len(report(output)) == 5
-
-
-@POSIX
 def test_a_dry_run_spells_out_what_cannot_be_written(source, weights, tmp_path):
     (source / "two\nlines.txt").write_text("x")
     given = [str(source), str(tmp_path / "out"), "--weights", str(weights)]
@@ -298,43 +225,3 @@ def test_wrong_usage_is_told_in_a_sentence(
     told = capsys.readouterr().err
     assert words in told
     assert "Traceback" not in told
-
-
-MEASURED = """
-import resource, sys
-from pathlib import Path
-import torch
-from napari_mpi.batch.request import BatchRequest, Folders
-from napari_mpi.batch.work.run import run_batch
-from napari_mpi.engine.runtime import jobs
-from napari_mpi.engine.settings.method import Method
-from napari_mpi.engine.settings.presets import preset
-
-torch.set_num_threads(1)
-method = Method(preset("blind-fast", iterations=2), sys.argv[3], "cpu")
-folders = Folders(Path(sys.argv[1]), Path(sys.argv[2]))
-peaks = {}
-
-def note(snapshot):
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peaks.setdefault(snapshot.totals.done, peak)
-
-jobs.run(run_batch(BatchRequest(folders, method)), note)
-print(peaks[5], peaks[50])
-"""
-
-
-@POSIX
-def test_memory_does_not_grow_with_the_number_of_files(weights, tmp_path, rng):
-    source = tmp_path / "images"
-    source.mkdir()
-    for number in range(50):
-        image = rng.normal(1000, 100, (128, 128)).astype(np.uint16)
-        tifffile.imwrite(source / f"{number}.tif", image)
-    output = tmp_path / "results"
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURED, source, output, weights],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    few, many = map(int, done.stdout.split())
-    assert many < 1.1 * few

@@ -16,6 +16,9 @@ import tifffile
 from napari_mpi.cli.main import main
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.networks.loading import load_weights
+from napari_mpi.engine.pretraining.pretrain import SNAPSHOT_INTERVAL
+from napari_mpi.engine.pretraining.processes import Processes
+from napari_mpi.engine.pretraining.run import PretrainingRun
 from napari_mpi.engine.pretraining.state import read_checkpoint
 from napari_mpi.engine.runtime.folders import data_folder
 
@@ -61,6 +64,29 @@ def wait_for(path, process, timeout=1800):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.fixture
+def interrupt_after(monkeypatch):
+    """Return what has the next run interrupted after so many steps, as by Ctrl-C.
+
+    The last one takes so long that its losses are taken over.
+    """
+    true_step = PretrainingRun._step
+
+    def interrupt_after(count):
+        left = iter(reversed(range(count)))
+
+        def step(*arguments):
+            further = next(left, None)
+            if further is None:
+                raise KeyboardInterrupt
+            time.sleep(0 if further else 2 * SNAPSHOT_INTERVAL)
+            return true_step(*arguments)
+
+        monkeypatch.setattr(PretrainingRun, "_step", step)
+
+    return interrupt_after
 
 
 def test_a_folder_of_all_kinds_trains_and_says_what_it_left_out(folder, capsys):
@@ -122,38 +148,28 @@ def test_settings_that_cannot_work_are_wrong_usage(folder, capsys):
 
 
 @POSIX
-def test_a_killed_run_resumes_to_the_same_losses(folder, tmp_path):
+def test_a_killed_run_resumes_to_the_same_losses(folder, tmp_path, interrupt_after):
     steps = ["--iterations", 4000]
     path = tmp_path / "run.safetensors"
     checkpoint = path.with_suffix(".checkpoint")
-    process = start(folder, "-o", path, *steps, "--checkpoint-interval", 0)
+    kept = ["--checkpoint-interval", 0]
+    process = start(folder, "-o", path, *steps, *kept)
     wait_for(checkpoint, process)
     while read_checkpoint(checkpoint).step < 3:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not path.exists()
-    killed_at = read_checkpoint(checkpoint)
-    resumed = start(folder, "-o", path, "--resume", "--checkpoint-interval", 0)
-    while read_checkpoint(checkpoint).step < killed_at.step + 5:
-        assert resumed.poll() is None
-        time.sleep(0.05)
-    resumed.send_signal(signal.SIGINT)
-    _, told = resumed.communicate()
-    assert resumed.returncode == 130
-    assert "go on with --resume" in told
-    reached = read_checkpoint(checkpoint)
-
+    killed_at = read_checkpoint(checkpoint).step
+    interrupt_after(5)
+    assert pretrain(folder, "-o", path, "--resume", *kept) == 130
+    losses = read_checkpoint(checkpoint).losses
+    assert len(losses) > killed_at
+    interrupt_after(len(losses) + 1)
     undisturbed = tmp_path / "other.safetensors"
-    other = start(folder, "-o", undisturbed, *steps, "--checkpoint-interval", 0)
-    wait_for(undisturbed.with_suffix(".checkpoint"), other)
-    while read_checkpoint(undisturbed.with_suffix(".checkpoint")).step < reached.step:
-        assert other.poll() is None
-        time.sleep(0.05)
-    other.kill()
-    other.communicate()
-    losses = read_checkpoint(undisturbed.with_suffix(".checkpoint")).losses
-    assert losses[: reached.step] == reached.losses
+    assert pretrain(folder, "-o", undisturbed, *steps, *kept) == 130
+    expected = read_checkpoint(undisturbed.with_suffix(".checkpoint")).losses
+    assert losses == expected[: len(losses)]
 
 
 @POSIX
@@ -171,15 +187,12 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_so(folder, tmp_path):
     assert read_checkpoint(path.with_suffix(".checkpoint")).step > 0
 
 
-def test_resume_refuses_other_settings(folder, tmp_path, capsys):
+def test_resume_refuses_other_settings(folder, tmp_path, capsys, interrupt_after):
     path = tmp_path / "run.safetensors"
     assert pretrain(folder, "-o", path, "--resume") == 1
     assert "there is no checkpoint" in capsys.readouterr().err
-    process = start(folder, "-o", path, "--iterations", 4000,
-                    "--checkpoint-interval", 0)  # fmt: skip
-    wait_for(path.with_suffix(".checkpoint"), process)
-    process.kill()
-    process.communicate()
+    interrupt_after(1)
+    assert pretrain(folder, "-o", path, "--iterations", 4000) == 130
     assert pretrain(folder, "-o", path, "--resume", "--iterations", 7) == 2
     assert "has iterations 4000, not 7" in capsys.readouterr().err
     assert pretrain(folder, "-o", path, "--resume", "--start-from", "grey") == 2
@@ -227,10 +240,10 @@ def test_two_processes_train_as_one(folder, tmp_path):
     assert done.stderr.count("written  ") == 1  # by the first process alone
     weights = load_weights(path)
     assert weights.provenance["iterations"] == 6
-    odd = [*words[: words.index("-o")], "-o", str(path.with_name("odd.safetensors"))]
-    odd[odd.index("--batch-size") + 1] = "3"
-    refused = subprocess.run(
-        odd, capture_output=True, text=True, env=environment, check=False
-    )
-    assert refused.returncode != 0
-    assert "cannot be shared by 2 processes" in refused.stderr
+
+
+def test_crops_that_processes_cannot_share_are_told(folder, monkeypatch, capsys):
+    monkeypatch.setattr(Processes, "current", lambda: Processes(0, 0, 2))
+    assert pretrain(folder, "-o", "odd", "--batch-size", 3) == 2
+    assert "cannot be shared by 2 processes" in capsys.readouterr().err
+    assert not (data_folder() / "odd.safetensors").exists()

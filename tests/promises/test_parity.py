@@ -75,15 +75,16 @@ def test_filling_in_float32_stays_near_the_authors(shared_data, authors_weights)
     assert np.sqrt(np.mean((ensemble - case["ensemble"]) ** 2)) < 0.005
 
 
-ONE_OF_EACH_CHECKPOINT = ["kate", "fmd_fish3"]
+# With masks of ours, by which alone it differs from what is compared number by number.
+QUICKEST = "kate"
 OTHERS = [
     pytest.param(name, marks=pytest.mark.slow)
-    for name in ("peppers", "kodim19", "fmd_bpaeR")
+    for name in ("peppers", "kodim19", "fmd_fish3", "fmd_bpaeR")
 ]
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("name", ONE_OF_EACH_CHECKPOINT + OTHERS)
+@pytest.mark.parametrize("name", [QUICKEST, *OTHERS])
 def test_quality_reaches_the_authors(name, device, shared_data, authors_weights):
     # One seed of ours and the authors' two differ by 0.2 dB from one another.
     case = np.load(shared_data / "golden" / f"psnr_{name}.npz")

@@ -1,4 +1,4 @@
-"""A real viewer for the widget tests, and what they have in common."""
+"""Viewers for the widget tests, with a window or without, and what is in common."""
 
 import os
 import sys
@@ -14,19 +14,61 @@ def only_the_main_thread(monkeypatch):
 
 
 @pytest.fixture
-def viewer(request):
-    """Return a real napari viewer behind the proxy that guards its private parts."""
+def display():
+    """Require a display, or skip; skipping is a failure where that is asked for."""
     pytest.importorskip("napari")
-    if sys.platform.startswith("linux") and not _has_display():
+    named = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if sys.platform.startswith("linux") and not named:
         reason = "no display with OpenGL: install xvfb and Mesa"
         required = os.environ.get("NAPARI_MPI_REQUIRE_GUI")
         pytest.fail(reason) if required else pytest.skip(reason)
-    make_viewer = request.getfixturevalue("make_napari_viewer_proxy")
+
+
+@pytest.fixture
+def make_viewer(display, qtbot):
+    """Return a maker of viewers without a window, behind the proxy that guards them.
+
+    They have layers, sliders, a camera and a theme.
+    """
+    from napari.components import ViewerModel
+    from napari.utils._proxies import PublicOnlyProxy
+
+    return lambda: PublicOnlyProxy(ViewerModel())
+
+
+@pytest.fixture
+def viewer(make_viewer):
+    """Return a viewer without a window."""
     return make_viewer()
 
 
-def _has_display():
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+@pytest.fixture
+def real_viewer(display, request):
+    """Return a viewer with a window, for what is drawn and docked."""
+    return request.getfixturevalue("make_napari_viewer_proxy")()
+
+
+@pytest.fixture
+def dock(qtbot):
+    """Return what puts a widget beside a viewer, as a person does from the menu."""
+
+    def dock(widget, viewer):
+        if hasattr(viewer, "window"):
+            viewer.window.add_dock_widget(widget)
+            return
+        qtbot.addWidget(widget)
+        if hasattr(widget, "reset_choices"):  # as a window does
+            for name in ("inserted", "removed", "reordered", "renamed"):
+                getattr(viewer.layers.events, name).connect(widget.reset_choices)
+
+    return dock
+
+
+@pytest.fixture(autouse=True)
+def no_messages():
+    """Forget what was told in the tests before."""
+    notifications = pytest.importorskip("napari.utils.notifications")
+    notifications.notification_manager.records.clear()
 
 
 @pytest.fixture

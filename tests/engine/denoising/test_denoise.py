@@ -1,31 +1,16 @@
-"""Denoising of n-D images: planes, types, photometry, errors, memory."""
+"""Denoising of n-D images: planes, types, photometry."""
 
 import dataclasses
-import gc
-import json
-import weakref
 
 import numpy as np
 import pytest
 import torch
 
-from napari_mpi.engine.denoising import plane_by_plane
 from napari_mpi.engine.denoising.denoise import denoise
-from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import effective_config, prepare
-from napari_mpi.engine.filling import state as filling_state
 from napari_mpi.engine.images.axes import ImageAxes
-from napari_mpi.engine.networks.filling_network import FillingNetwork
 from napari_mpi.engine.networks.loading import load_weights
 from napari_mpi.engine.networks.weights import random_weights
-from napari_mpi.engine.runtime.errors import (
-    AxesError,
-    ConfigError,
-    DeviceError,
-    EngineError,
-    ImageError,
-    OutOfMemory,
-)
 from napari_mpi.engine.runtime.jobs import run
 from napari_mpi.engine.settings.filling import FillingConfig
 from napari_mpi.engine.settings.network import NetworkConfig
@@ -128,15 +113,15 @@ def test_constant_images_and_channels_come_back_as_they_are(rng, small_weights):
 
 
 def test_a_flat_noisy_region_keeps_its_mean(shared_data, authors_weights, rng):
-    image = np.full((96, 96), 400.0)
-    image[24:72, 24:72] = 1200
+    image = np.full((48, 48), 400.0)
+    image[12:36, 12:36] = 1200
     noisy = np.rint(rng.normal(image, 60)).astype(np.uint16)
     weights = load_weights(authors_weights["mpi-pixelwise-30"])
     config = preset("independent-fast")
     result = result_of(noisy, "YX", weights, config)
-    for region in (np.s_[30:66, 30:66], np.s_[:, :16]):
+    for region in (np.s_[18:30, 18:30], np.s_[:, :6]):
         assert result[region].mean() == pytest.approx(noisy[region].mean(), rel=0.005)
-    assert result[30:66, 30:66].std() < 0.5 * noisy[30:66, 30:66].std()
+    assert result[18:30, 18:30].std() < 0.5 * noisy[18:30, 18:30].std()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
@@ -197,72 +182,6 @@ def test_the_blind_spot_holds_for_whole_images(
     np.testing.assert_allclose(second[masked], first[masked], rtol=0, atol=1e-6)
 
 
-def test_the_same_seed_gives_the_same_image_bit_for_bit(rng, small_weights):
-    image = rng.normal(100, 10, (24, 20)).astype(np.float32)
-    first, again = (result_of(image, "YX", small_weights) for _ in range(2))
-    other = result_of(image, "YX", small_weights, dataclasses.replace(CONFIG, seed=1))
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
-
-
-@pytest.mark.gpu
-def test_cuda_repeats_its_image_and_comes_close_to_the_cpu_s_noise_reduction(rng):
-    image = rng.normal(100, 10, (64, 64)).astype(np.float32)
-    weights = load_weights("none")
-    config = FillingConfig(iterations=50)
-    options = {"weights": weights, "config": config}
-    first, again = (
-        run(denoise(prepare(image, "YX", device="cuda", **options))) for _ in "ab"
-    )
-    on_cpu = run(denoise(prepare(image, "YX", device="cpu", **options)))
-    np.testing.assert_allclose(first, again, rtol=0, atol=1e-3 * np.ptp(image))
-    assert first.std() == pytest.approx(on_cpu.std(), rel=0.3)
-
-
-def test_snapshots_tell_where_their_plane_belongs(rng, small_weights):
-    image = rng.integers(0, 99, (2, 24, 20)).astype(np.uint16)
-    state = DenoisingState()
-    job = denoise(
-        prepare(image, "ZYX", weights=small_weights, config=CONFIG, device="cpu"),
-        state=state,
-        snapshot_interval=0,
-    )
-    seen = np.zeros_like(image)
-    fractions = []
-    for snapshot in job:
-        seen[snapshot.index] = snapshot.image
-        fractions.append(snapshot.fraction)
-        assert not snapshot.image.flags.writeable
-    np.testing.assert_array_equal(seen, state.result)
-    assert fractions == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1])
-
-
-@pytest.mark.parametrize("steps", [1, 2, 4, 5])
-def test_a_closed_job_goes_on_exactly_where_it_stood(steps, rng, small_weights):
-    image = rng.integers(0, 99, (2, 24, 20)).astype(np.uint16)
-    state = DenoisingState()
-    options = {"weights": small_weights, "config": CONFIG, "device": "cpu"}
-    job = denoise(prepare(image, "ZYX", **options), state=state, snapshot_interval=0)
-    for _ in range(steps):
-        next(job)
-    job.close()
-    resumed = run(denoise(prepare(image, "ZYX", **options), state=state))
-    np.testing.assert_array_equal(
-        resumed, run(denoise(prepare(image, "ZYX", **options)))
-    )
-
-
-def test_more_iterations_can_be_asked_for_afterwards(rng, small_weights):
-    image = rng.integers(0, 99, (24, 20)).astype(np.uint16)
-    longer = dataclasses.replace(CONFIG, iterations=7)
-    state = DenoisingState()
-    result_of(image, "YX", small_weights, state=state)
-    further = result_of(image, "YX", small_weights, longer, state=state)
-    np.testing.assert_array_equal(
-        further, result_of(image, "YX", small_weights, longer)
-    )
-
-
 def test_one_hot_pixel_changes_the_image_around_it_only(rng, small_weights):
     config = dataclasses.replace(CONFIG, iterations=20)
     image = rng.normal(1000, 100, (48, 48)).astype(np.float32)
@@ -274,141 +193,3 @@ def test_one_hot_pixel_changes_the_image_around_it_only(rng, small_weights):
     far[16:33, 16:33] = False
     assert np.abs(result - plain)[far].max() < 2 * image.std()
     assert result.max() < 2 * image.max()
-
-
-def test_whatever_numpy_takes_for_an_array_is_denoised(rng, small_weights):
-    image = rng.normal(100, 10, (24, 20))
-    expected = result_of(image, "YX", small_weights)
-    read_only = image.copy()
-    read_only.flags.writeable = False
-    for same in (image.tolist(), np.asfortranarray(image), read_only):
-        np.testing.assert_array_equal(result_of(same, "YX", small_weights), expected)
-
-
-def test_masked_arrays_are_refused(small_weights):
-    image = np.ma.masked_greater(np.arange(480).reshape(24, 20), 400)
-    with pytest.raises(ImageError, match="fill its masked values first"):
-        result_of(image, "YX", small_weights)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_refused(value, small_weights):
-    image = np.zeros((24, 20))
-    image[3, 4] = value
-    with pytest.raises(ImageError, match="1 values that are NaN or infinite"):
-        result_of(image, "YX", small_weights)
-
-
-@pytest.mark.parametrize("dtype", [complex, bool])
-def test_images_that_hold_no_intensities_are_refused(dtype, small_weights):
-    with pytest.raises(ImageError, match="give integers or real numbers"):
-        result_of(np.zeros((24, 20), dtype), "YX", small_weights)
-
-
-def test_what_does_not_fit_is_told_before_any_work(small_weights, monkeypatch):
-    monkeypatch.setattr(
-        plane_by_plane, "FillingState", None
-    )  # any work would fail on it
-    image = np.arange(480.0).reshape(24, 20)
-    with pytest.raises(AxesError, match="have 3 letters but the image has shape"):
-        result_of(image, "ZYX", small_weights)
-    with pytest.raises(AxesError, match="holds no pixel"):
-        result_of(np.zeros((0, 20)), "YX", small_weights)
-    two_channels = random_weights(
-        NetworkConfig(channels=2, mask_channels=1, width=8, scales=2)
-    )
-    with pytest.raises(ConfigError, match=r"give weights that fill 1 .* or 3"):
-        result_of(image, "YX", two_channels)
-    with pytest.raises(DeviceError, match="choose auto or"):
-        run(
-            denoise(
-                prepare(image, "YX", weights=small_weights, config=CONFIG, device="tpu")
-            )
-        )
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
-        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to"),
-        MemoryError(),
-    ],
-)
-def test_a_full_memory_is_told_with_the_way_out(error, small_weights, monkeypatch):
-    held = []
-
-    def forward(self, image, masked):
-        features = torch.zeros(8)
-        held.append(weakref.ref(features))
-        raise error
-
-    monkeypatch.setattr(FillingNetwork, "forward", forward)
-    with pytest.raises(OutOfMemory, match="denoise a smaller part") as told:
-        result_of(np.arange(480.0).reshape(24, 20), "YX", small_weights)
-    # The frames of the first error would keep the memory that is missing.
-    assert held
-    assert all(tensor() is None for tensor in held)
-    assert told.value.__suppress_context__
-
-
-def test_no_error_of_the_engine_is_a_runtime_error():
-    def kinds(base):
-        return {base, *(kind for sub in base.__subclasses__() for kind in kinds(sub))}
-
-    assert OutOfMemory in kinds(EngineError)
-    assert not any(issubclass(kind, RuntimeError) for kind in kinds(EngineError))
-
-
-def test_a_cancelled_job_leaves_no_network(rng, small_weights, monkeypatch):
-    networks = []
-    true_init = filling_state.FillingState.__init__
-
-    def remember(self, noisy, network, config, **options):
-        networks.append(weakref.ref(network))
-        true_init(self, noisy, network, config)
-
-    monkeypatch.setattr(filling_state.FillingState, "__init__", remember)
-    image = rng.random((24, 20))
-    job = denoise(
-        prepare(image, "YX", weights=small_weights, config=CONFIG, device="cpu")
-    )
-    next(job)
-    assert networks[0]() is not None
-    job.close()
-    del job
-    gc.collect()
-    assert networks[0]() is None
-
-
-def test_provenance_is_json_and_says_what_is_needed_to_repeat(small_weights):
-    image = np.zeros((8, 8), np.uint8)
-    task = prepare(image, "YX", weights=small_weights, config=CONFIG, device="cpu")
-    read = json.loads(json.dumps(task.provenance()))
-    assert read["settings"] == dataclasses.asdict(task.config)
-    assert read["weights"]["name"] == "none"
-    assert read["weights"]["seed"] == 0
-    assert read["axes"] == "YX"
-    assert {"version", "device", "torch"} <= read.keys()
-
-
-@pytest.mark.parametrize(("axes", "shape"), [("YX", (24, 20)), ("YXS", (24, 20, 3))])
-def test_one_channel_weights_take_grey_and_colours(axes, shape, rng):
-    one_channel = random_weights(
-        NetworkConfig(channels=1, mask_channels=1, width=8, scales=2)
-    )
-    image = rng.random(shape).astype(np.float32)
-    result = result_of(image, axes, one_channel)
-    assert result.shape == shape
-    if axes == "YXS":
-        assert not np.allclose(result[..., 0], result[..., 1])
-
-
-def test_the_state_tells_whether_the_network_was_adapted(rng, small_weights):
-    image = rng.random((32, 32)).astype(np.float32)
-    smooth = np.add.outer(np.arange(32.0), np.arange(32.0)) / 64
-    for picture, adapted in ((smooth, False), (image, True)):
-        state = DenoisingState()
-        config = dataclasses.replace(CONFIG, guard=True)
-        result_of(picture, "YX", small_weights, config, state=state)
-        assert state.reached()["adapted"] is adapted

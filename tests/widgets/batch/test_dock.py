@@ -1,4 +1,4 @@
-"""The Batch widget, driven as a person would in a real viewer."""
+"""The Batch widget before the start and at its end: choices, and results to look at."""
 
 import shlex
 import shutil
@@ -14,9 +14,7 @@ from qtpy.QtWidgets import QApplication
 from napari_mpi.batch.discovery import discover
 from napari_mpi.batch.outcomes import BatchSnapshot, Outcome, Status, Totals
 from napari_mpi.batch.work import run as running
-from napari_mpi.engine.runtime.errors import ImageFileError
 from napari_mpi.widgets.batch.dock import BatchWidget
-from napari_mpi.widgets.batch.rows import MESSAGE, STATUS
 from napari_mpi.widgets.layers.view import grid
 
 pytestmark = pytest.mark.gui
@@ -116,12 +114,22 @@ def folder(tmp_path, rng):
 
 
 @pytest.fixture
-def widget(viewer, engine, folder):
+def make_widget(engine, folder, dock):
+    """Return a maker of docked widgets that are about to denoise the folder."""
+
+    def make(on):
+        widget = BatchWidget(on)
+        dock(widget, on)
+        widget.form.input.value = folder
+        return widget
+
+    return make
+
+
+@pytest.fixture
+def widget(viewer, make_widget):
     """Return a docked widget that is about to denoise the folder."""
-    widget = BatchWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Batch")
-    widget.form.input.value = folder
-    return widget
+    return make_widget(viewer)
 
 
 def wait_for_end(run, qtbot):
@@ -131,22 +139,6 @@ def wait_for_end(run, qtbot):
 def run_to_end(widget, qtbot):
     widget.start_button.click()
     wait_for_end(widget.run, qtbot)
-
-
-def hold_in_a_file(widget, engine, qtbot):
-    """Start, and hold the run in the middle of its first file."""
-    engine.gate.clear()
-    widget.start_button.click()
-    qtbot.waitUntil(lambda: "running" in " ".join(statuses(widget)), timeout=TIMEOUT)
-
-
-def column(widget, number):
-    rows = widget.table.rows
-    return [rows.data(rows.index(row, number)) for row in range(rows.rowCount())]
-
-
-def statuses(widget):
-    return column(widget, STATUS)
 
 
 def messages():
@@ -159,9 +151,6 @@ def results(folder):
 
 def double_click(widget, row):
     widget.table.doubleClicked.emit(widget.table.shown.row_of(row))
-
-
-# -- before the start ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -206,145 +195,6 @@ def test_new_weights_are_offered_at_once(widget, small_file):
     shutil.copy(small_file, path)
     news.weights_changed.emit()
     assert "lab" in widget.form.method.weights.choices
-
-
-# -- a run ---------------------------------------------------------------------------
-
-
-def test_a_folder_is_denoised_and_the_table_says_how_it_went(
-    widget, engine, folder, qtbot
-):
-    engine.failing = {"cell 1.tif"}
-    run_to_end(widget, qtbot)
-    assert statuses(widget) == ["done", "failed", "done", "skipped"]
-    assert column(widget, MESSAGE)[1] == "it holds no numbers: mend it"
-    assert results(folder) == ["cell 0-denoised.tif", "cell 2-denoised.tif"]
-    told = widget.status.text()
-    assert "complete" in told
-    assert "2 done, 1 skipped, 1 failed" in told
-    assert widget.start_button.isEnabled()
-    assert not widget.timer.isActive()
-
-
-def test_the_status_tells_counts_time_left_and_the_file(widget, engine, qtbot):
-    hold_in_a_file(widget, engine, qtbot)
-    told = widget.status.text()
-    assert "0 done, 1 skipped, 0 failed of 4 files" in told
-    assert "02:10 left" in told
-    assert "cell 0.tif" in told
-    assert not widget.start_button.isEnabled()
-    assert not widget.form.isEnabled()
-    widget.cancel_button.click()
-    engine.gate.set()
-    wait_for_end(widget.run, qtbot)
-    assert widget.form.isEnabled()
-
-
-def test_where_the_report_is_is_told_at_the_end(widget, folder, qtbot):
-    (folder / "denoised").mkdir()
-    report = folder / "denoised" / "napari-mpi-report.csv"
-    report.write_text("file,status\n")
-    run_to_end(widget, qtbot)
-    assert str(report) in widget.status.text()
-
-
-def test_cancel_drops_the_file_at_work(widget, engine, folder, qtbot):
-    hold_in_a_file(widget, engine, qtbot)
-    widget.cancel_button.click()
-    assert "cancelling" in widget.status.text()
-    assert not widget.cancel_button.isEnabled()
-    engine.gate.set()
-    wait_for_end(widget.run, qtbot)
-    assert widget.run.ending.value == "cancelled"
-    assert statuses(widget) == ["not reached"] * 3 + ["skipped"]
-    assert not results(folder)
-    assert engine.steps <= 1
-    assert widget.start_button.isEnabled()
-
-
-def test_stop_finishes_the_file_at_work(widget, engine, folder, qtbot):
-    hold_in_a_file(widget, engine, qtbot)
-    widget.stop_button.click()
-    assert "stopping after this file" in widget.status.text()
-    assert not widget.stop_button.isEnabled()
-    assert widget.cancel_button.isEnabled()
-    engine.gate.set()
-    wait_for_end(widget.run, qtbot)
-    assert statuses(widget) == ["done", "not reached", "not reached", "skipped"]
-    assert results(folder) == ["cell 0-denoised.tif"]
-    assert "stopped" in widget.status.text()
-    assert "2 not reached" in widget.status.text()
-
-
-def test_a_run_that_is_to_stop_can_still_be_cancelled(widget, engine, folder, qtbot):
-    hold_in_a_file(widget, engine, qtbot)
-    widget.stop_button.click()
-    widget.cancel_button.click()
-    engine.gate.set()
-    wait_for_end(widget.run, qtbot)
-    assert widget.run.ending.value == "cancelled"
-    assert not results(folder)
-
-
-def test_pause_holds_and_continue_goes_on(widget, engine, folder, qtbot):
-    hold_in_a_file(widget, engine, qtbot)
-    widget.pause_button.click()
-    assert widget.pause_button.text() == "Continue"
-    assert "paused" in widget.status.text()
-    engine.gate.set()
-    qtbot.waitUntil(lambda: widget.run._worker.is_paused, timeout=TIMEOUT)
-    held = engine.steps
-    qtbot.wait(300)
-    assert engine.steps == held < 3 * STEPS
-    widget.pause_button.click()
-    wait_for_end(widget.run, qtbot)
-    assert len(results(folder)) == 3
-
-
-def test_a_paused_run_stops_after_its_file(widget, engine, folder, qtbot):
-    hold_in_a_file(widget, engine, qtbot)
-    widget.pause_button.click()
-    engine.gate.set()
-    widget.stop_button.click()
-    wait_for_end(widget.run, qtbot)
-    assert results(folder) == ["cell 0-denoised.tif"]
-
-
-def test_an_error_is_told_in_its_sentence(widget, engine, qtbot):
-    engine.error = ImageFileError("nothing matches '*.png': choose another pattern")
-    run_to_end(widget, qtbot)
-    assert widget.run.ending.value == "failed"
-    assert messages()[-1] == str(engine.error)
-    assert "failed" in widget.status.text()
-    assert widget.start_button.isEnabled()
-
-
-def test_failed_files_can_be_tried_again(widget, engine, folder, qtbot):
-    assert not widget.retry_button.isEnabled()
-    engine.failing = {"cell 1.tif"}
-    run_to_end(widget, qtbot)
-    assert widget.retry_button.isEnabled()
-    widget.form.input.value = folder.parent  # whose files have not failed
-    assert not widget.retry_button.isEnabled()
-    widget.form.input.value = folder
-    engine.failing = set()
-    widget.retry_button.click()
-    wait_for_end(widget.run, qtbot)
-    assert [request.retry_failed for request in engine.requests] == [False, True]
-    assert not widget.retry_button.isEnabled()
-
-
-def test_closing_the_dock_ends_the_run(viewer, widget, engine, folder, qtbot):
-    hold_in_a_file(widget, engine, qtbot)
-    run = widget.run
-    viewer.window.remove_dock_widget(widget)
-    engine.gate.set()
-    wait_for_end(run, qtbot)
-    assert run.ending.value == "cancelled"
-    assert not results(folder)
-
-
-# -- results -------------------------------------------------------------------------
 
 
 def test_a_double_click_shows_input_and_result_side_by_side(viewer, widget, qtbot):

@@ -29,10 +29,10 @@ def folder(tmp_path, rng):
 
 
 @pytest.fixture
-def widget(viewer, folder, small_file):
+def widget(viewer, folder, small_file, dock):
     """Return a docked widget that is about to denoise the folder quickly."""
     widget = BatchWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    dock(widget, viewer)
     form = widget.form
     form.input.value = folder
     form.method.add_weights_file(str(small_file))

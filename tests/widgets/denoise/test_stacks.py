@@ -9,6 +9,7 @@ import pytest
 from napari_mpi.engine.denoising import sampling, shared_adaptation
 from napari_mpi.engine.denoising import sampling as denoising_sampling
 from napari_mpi.engine.images.results import GrowingResult
+from napari_mpi.engine.networks.weight_files import save_weights
 from napari_mpi.widgets.denoise.dock import DenoiseWidget
 from napari_mpi.widgets.layers.selection import Scope
 
@@ -31,14 +32,26 @@ def filled(monkeypatch):
     return order, gate
 
 
-def docked(viewer):
-    """Dock a widget with the weights that ship, the whole layer, and few steps."""
-    widget = DenoiseWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Denoise")
-    widget.form.effort.value = "fast"
-    widget.form.settings["iterations"].value = 2
-    widget.form.part.scope.value = Scope.LAYER
-    return widget
+@pytest.fixture
+def docked(viewer, small_grey_weights, tmp_path, dock):
+    """Return a maker of docked widgets with small weights, the whole layer, few steps.
+
+    It is made once the layer is there, which the scope depends on. The weights are of
+    our own kind: those of the paper's have all planes read first.
+    """
+    path = tmp_path / "grey.safetensors"
+    save_weights(small_grey_weights, path)
+
+    def docked():
+        widget = DenoiseWidget(viewer)
+        dock(widget, viewer)
+        widget.form.method.add_weights_file(str(path))
+        widget.form.noise.value, widget.form.effort.value = "auto", "fast"
+        widget.form.settings["iterations"].value = 2
+        widget.form.part.scope.value = Scope.LAYER
+        return widget
+
+    return docked
 
 
 def planes_of(rng, count):
@@ -48,12 +61,14 @@ def planes_of(rng, count):
     return np.rint(rng.normal(clean, 60)).astype(np.uint16)
 
 
-def test_the_slider_decides_which_plane_is_filled_next(viewer, filled, rng, qtbot):
+def test_the_slider_decides_which_plane_is_filled_next(
+    viewer, docked, filled, rng, qtbot
+):
     order, gate = filled
     stack = planes_of(rng, 9)
     viewer.add_image(stack)
     viewer.dims.set_current_step(0, 6)
-    widget = docked(viewer)
+    widget = docked()
     widget.start_button.click()
     run = widget.run
     qtbot.waitUntil(lambda: order == [6], timeout=TIMEOUT)
@@ -68,7 +83,7 @@ def test_the_slider_decides_which_plane_is_filled_next(viewer, filled, rng, qtbo
 
 
 def test_of_ten_thousand_planes_few_are_read_until_it_is_cancelled(
-    viewer, filled, rng, qtbot
+    viewer, docked, filled, rng, qtbot
 ):
     order, gate = filled
     some = planes_of(rng, 7)
@@ -88,7 +103,7 @@ def test_of_ten_thousand_planes_few_are_read_until_it_is_cancelled(
     viewer.add_image(image, contrast_limits=(0, 1200))
     viewer.dims.set_current_step(0, 5000)
     shown = len(read)
-    widget = docked(viewer)
+    widget = docked()
     assert len(read) == shown
     widget.start_button.click()
     run = widget.run
@@ -108,13 +123,13 @@ def test_of_ten_thousand_planes_few_are_read_until_it_is_cancelled(
 
 
 def test_stop_and_keep_leaves_the_source_where_nothing_is_done(
-    viewer, filled, rng, qtbot
+    viewer, docked, filled, rng, qtbot
 ):
     order, gate = filled
     stack = planes_of(rng, 40)
     viewer.add_image(da.from_array(stack, chunks=(1, 40, 36)), contrast_limits=(0, 999))
     viewer.dims.set_current_step(0, 20)
-    widget = docked(viewer)
+    widget = docked()
     widget.start_button.click()
     run = widget.run
     gate.set()

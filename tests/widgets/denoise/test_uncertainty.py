@@ -31,12 +31,12 @@ def stack(rng):
 
 
 @pytest.fixture
-def make_widget(viewer, small_file):
+def make_widget(viewer, small_file, dock):
     """Return a maker of docked widgets with small weights, uncertainty ticked."""
 
     def make(*, iterations=6):
         widget = DenoiseWidget(viewer)
-        viewer.window.add_dock_widget(widget, name="Denoise")
+        dock(widget, viewer)
         widget.form.method.add_weights_file(str(small_file))
         widget.form.settings["iterations"].value = iterations
         widget.form.uncertainty.value = True
@@ -74,10 +74,9 @@ def held_after_the_first_plane(monkeypatch):
     return gate
 
 
-def ours(widget):
-    """Choose the weights that ship, for the whole layer, with few steps."""
-    widget.form.weights.value = "auto"
-    widget.form.effort.value = "fast"
+def few_steps(widget):
+    """Choose an adaptation to the whole layer, with few steps."""
+    widget.form.noise.value, widget.form.effort.value = "auto", "fast"
     widget.form.settings["iterations"].value = 2
     widget.form.scope.value = Scope.LAYER
 
@@ -138,7 +137,7 @@ def test_it_grows_with_the_planes_and_cancel_removes_it(
     gate = held_after_the_first_plane(monkeypatch)
     viewer.add_image(stack, name="cells")
     widget = make_widget()
-    ours(widget)
+    few_steps(widget)
     run = start(widget, qtbot)
     qtbot.waitUntil(lambda: NAME in names(viewer), timeout=TIMEOUT)
     known = np.isfinite(viewer.layers[NAME].data).all(axis=(1, 2))
@@ -155,7 +154,7 @@ def test_stop_and_keep_keeps_what_is_known(
     gate = held_after_the_first_plane(monkeypatch)
     viewer.add_image(stack, name="cells")
     widget = make_widget()
-    ours(widget)
+    few_steps(widget)
     run = start(widget, qtbot)
     qtbot.waitUntil(lambda: NAME in names(viewer), timeout=TIMEOUT)
     layer = viewer.layers[NAME]
@@ -176,7 +175,7 @@ def test_a_deleted_one_comes_back_when_it_is_done(
     gate = held_after_the_first_plane(monkeypatch)
     viewer.add_image(stack, name="cells")
     widget = make_widget()
-    ours(widget)
+    few_steps(widget)
     run = start(widget, qtbot)
     qtbot.waitUntil(lambda: NAME in names(viewer), timeout=TIMEOUT)
     viewer.layers.remove(NAME)
@@ -190,7 +189,7 @@ def test_a_cancelled_continue_brings_back_what_was_kept(
     viewer, make_widget, stack, gate, qtbot
 ):
     viewer.add_image(stack[0], name="cells")
-    widget = make_widget(iterations=40)
+    widget = make_widget()
     run = start(widget, qtbot)
     wait_for_end(run, qtbot)
     layer = viewer.layers[NAME]
@@ -209,7 +208,7 @@ def test_limits_that_a_person_has_chosen_stay(
     gate = held_after_the_first_plane(monkeypatch)
     viewer.add_image(stack, name="cells")
     widget = make_widget()
-    ours(widget)
+    few_steps(widget)
     run = start(widget, qtbot)
     qtbot.waitUntil(lambda: NAME in names(viewer), timeout=TIMEOUT)
     viewer.layers[NAME].contrast_limits = (1, 2)
@@ -224,7 +223,7 @@ def test_of_a_stack_on_disk_it_is_on_disk_too(
     monkeypatch.setattr(results, "is_small", lambda _: False)
     viewer.add_image(da.from_array(stack, chunks=(1, 40, 36)), name="cells")
     widget = make_widget()
-    ours(widget)
+    few_steps(widget)
     wait_for_end(start(widget, qtbot), qtbot)
     layer = viewer.layers[NAME]
     assert isinstance(layer.data, GrowingResult)

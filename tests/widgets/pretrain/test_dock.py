@@ -32,19 +32,29 @@ def folder(tmp_path, rng):
 
 
 @pytest.fixture
-def widget(viewer, folder):
-    """Return a docked widget with a network that takes milliseconds a step."""
-    widget = PretrainWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Pre-train")
-    form = widget.form
-    form.folder.value = folder
-    form.name.value = "lab"
-    for name, value in {"width": 4, "scales": 2}.items():
-        form.network[name].value = value
-    small = {"crop_size": 32, "batch_size": 2, "iterations": 30, "warmup": 1}
-    for name, value in small.items():
-        form.settings[name].value = value
-    return widget
+def make_widget(folder, dock):
+    """Return a maker of widgets with a network that takes milliseconds a step."""
+
+    def make(on):
+        widget = PretrainWidget(on)
+        dock(widget, on)
+        form = widget.form
+        form.folder.value = folder
+        form.name.value = "lab"
+        for name, value in {"width": 4, "scales": 2}.items():
+            form.network[name].value = value
+        small = {"crop_size": 32, "batch_size": 2, "iterations": 30, "warmup": 1}
+        for name, value in small.items():
+            form.settings[name].value = value
+        return widget
+
+    return make
+
+
+@pytest.fixture
+def widget(viewer, make_widget):
+    """Return a widget that is about to learn from the folder."""
+    return make_widget(viewer)
 
 
 @pytest.fixture
@@ -77,9 +87,9 @@ def texts():
     return [str(notification.message) for notification in notification_manager.records]
 
 
-def test_a_run_ends_with_weights_in_the_denoise_list(viewer, widget, qtbot):
+def test_a_run_ends_with_weights_in_the_denoise_list(viewer, widget, dock, qtbot):
     denoise = DenoiseWidget(viewer)
-    viewer.window.add_dock_widget(denoise, name="Denoise")
+    dock(denoise, viewer)
     assert "lab" not in denoise.form.weights.choices
     widget.start_button.click()
     assert not widget.start_button.isEnabled()
@@ -209,11 +219,12 @@ def test_a_full_gpu_is_told_and_ends_the_run(widget, qtbot, monkeypatch):
     assert any("not enough memory for 2 crops" in text for text in texts())
 
 
-def test_closing_the_dock_keeps_what_was_learnt(viewer, widget, qtbot, gate):
+def test_closing_the_dock_keeps_what_was_learnt(real_viewer, make_widget, qtbot, gate):
+    widget = make_widget(real_viewer)
     widget.start_button.click()
     wait_for_step(widget, qtbot)
     run = widget.run
-    viewer.window.remove_dock_widget(widget)
+    real_viewer.window.remove_dock_widget(widget)
     qtbot.waitUntil(lambda: run.ending.value != "running", timeout=TIMEOUT)
     assert run.ending.value == "stopped, result kept"
     assert load_weights("lab").provenance["iterations"] > 0

@@ -17,9 +17,9 @@ Array = NDArray[np.generic]
 NETWORK_MARGIN = 0.02
 """Share of the network's range 0..1 that stays free at either end.
 
-Its sigmoid reaches 0 and 1 only in the limit. In `benchmarks/compare.py margin` the mean
-of the brightest disc was 0.40 and 0.47 % off without a margin, 0.32 and 0.28 % with this
-one; larger margins raised the error."""
+Its sigmoid reaches 0 and 1 only in the limit. In `benchmarks/compare.py margin` the
+mean of the brightest disc was 0.40 and 0.47 % off without a margin, 0.32 and 0.28 %
+with this one; larger margins raised the error."""
 
 _HOT_RATIO = 4.0  # a spot of one Gaussian sigma 0.6 pixels, sharper than optics give
 _HOT_PIXELS, _HOT_SHARE = 4, 1e-4  # more of them than this are taken for structure

@@ -220,6 +220,20 @@ def test_a_file_cut_short_is_told(tmp_path, rng):
     assert "damaged" in failure_of(lambda: read_image(tmp_path / "a.nii", lazy=True))
 
 
+@pytest.mark.parametrize("lazy", [True, False], ids=["lazy", "whole"])
+def test_a_value_changed_in_a_packed_file_is_told_at_the_first_read(
+    lazy, tmp_path, rng
+):
+    array = rng.integers(0, 30000, (30, 30, 30)).astype(np.int16)
+    path = scanned(tmp_path / "a.nii.gz", array)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1  # packed noise unpacks all the same
+    path.write_bytes(content)
+    assert "damaged" in failure_of(
+        lambda: np.array(read_image(path, lazy=lazy).array[:, :, 0])
+    )
+
+
 def test_another_file_of_that_name_is_told(tmp_path):
     for suffix in SUFFIXES:
         (tmp_path / f"a{suffix}").write_bytes(b"I am a text.")

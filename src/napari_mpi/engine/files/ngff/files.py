@@ -200,17 +200,18 @@ def write_zarr(path: Path, image: ImageFile, provenance: Mapping[str, Any]) -> N
 
 
 def _copy(array: Any, level: Any, stored: str) -> dict[int, tuple[float, float]]:
-    """Write all chunks; return the range of every channel."""
+    """Write all chunks; return the range of every channel's finite values."""
     channel = next((n for n, letter in enumerate(stored) if letter in "CS"), None)
     ranges: dict[int, tuple[float, float]] = {}
     for index in _bands(level.shape, level.chunks, array.dtype.itemsize):
         band = np.asarray(array[index])
         level[index] = band
-        if channel is not None and band.dtype.kind in "uif":
-            number = index[channel].start
+        values = band[np.isfinite(band)] if band.dtype.kind in "uif" else band[:0]
+        if values.size:
+            number = 0 if channel is None else index[channel].start
             low, high = ranges.get(number, (np.inf, -np.inf))
-            low, high = min(low, band.min().item()), max(high, band.max().item())
-            ranges[number] = low, high
+            ends = values.min().item(), values.max().item()
+            ranges[number] = min(low, ends[0]), max(high, ends[1])
     return ranges
 
 

@@ -203,18 +203,17 @@ def _channels(image: ImageFile, known: Calibration) -> list[dict[str, Any]]:
 def add_windows(
     attributes: Mapping[str, Any], ranges: Mapping[int, tuple[float, float]]
 ) -> None:
-    """Tell the range of every channel that is described but without one.
+    """Tell the range of every channel that is described but without one; NGFF asks it.
 
     Parameters
     ----------
     attributes : mapping
         As `group_attributes` returns them; they are changed.
     ranges : mapping of int to (float, float)
-        Least and largest value of each channel.
+        Least and largest value of each channel; 0 and 1 where there is none.
     """
     described = attributes.get("ome", attributes)
     for number, channel in enumerate(described.get("omero", {}).get("channels", [])):
-        low, high = ranges.get(number, (math.nan, math.nan))
-        if "window" not in channel and math.isfinite(low) and math.isfinite(high):
-            ends = {"min": low, "max": high}
-            channel["window"] = ends | {"start": low, "end": high}
+        low, high = ranges.get(number, (0.0, 1.0))
+        ends = {"min": low, "max": high, "start": low, "end": high}
+        channel.setdefault("window", ends)

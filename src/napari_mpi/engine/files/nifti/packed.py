@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_mpi.engine.files.arrays import FileStamp
-from napari_mpi.engine.files.blocks import Rearranged, blocks
+from napari_mpi.engine.files.blocks import BLOCK, Rearranged, blocks
 from napari_mpi.engine.images.arrays import LazyArray
 from napari_mpi.engine.images.axes import Index
 from napari_mpi.engine.images.results import DiskArray
@@ -89,6 +89,8 @@ class UnpackedArray(LazyArray):
                     sizes = np.broadcast_to(0, target.shape)[index].shape
                     content = file.read(int(np.prod(sizes)) * stored.itemsize)
                     target[index] = np.frombuffer(content, stored).reshape(sizes)
+                while file.read(BLOCK):  # the checksum is at the end
+                    pass
         except (EOFError, OSError, ValueError, zlib.error) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ImageFileError(
