@@ -7,9 +7,11 @@ third and judged on the same held-out images.
 
 Usage: python benchmarks/procedural.py DRAWN --count 2000
        python benchmarks/licences.py OUT TRAIN HELD_OUT DRAWN [--only all|open]
-                                     [--steps 10000]
+                                     [--steps 10000] [--link]
 
-The two can run side by side (--only). Rows go to OUT/licences.csv, weights beside it.
+OUT gets a folder of links for each set, and with --link nothing else: OUT/open is what
+weights that need nobody's permission are trained on. The two can run
+side by side (--only). Rows go to OUT/licences.csv, weights beside it.
 """
 
 import argparse
@@ -38,6 +40,7 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--only", choices=("all", "open"))
     parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--link", action="store_true", help="only make the folders")
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -45,6 +48,8 @@ def main() -> None:
         folder = options.out / name
         link = link_all if name == "all" else link_open
         link(options.train, options.drawn, folder)
+        if options.link:
+            continue
         train(folder, Judge.of(options.held_out), options.steps)
 
 
