@@ -92,12 +92,15 @@ def require_interrupted(status, told, output):
 
 @pytest.fixture
 def default_signals():
-    """Handle signals as a program does that was just started; clean up afterwards."""
+    """Ignore no signal, as a program that was just started; clean up afterwards."""
+
+    def unhandled(number, _):
+        raise AssertionError(f"nobody has handled signal {number}")
+
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    kinds = (signal.default_int_handler, signal.SIG_DFL, signal.SIG_DFL)
-    before = [signal.signal(*pair) for pair in zip(numbers, kinds, strict=True)]
+    before = [(number, signal.signal(number, unhandled)) for number in numbers]
     yield
-    for pair in zip(numbers, before, strict=True):
+    for pair in before:
         signal.signal(*pair)
 
 
