@@ -7,34 +7,11 @@ import pytest
 import tifffile
 
 from napari_mpi.batch.outcomes import Status
-from napari_mpi.batch.request import BatchRequest, Folders
 from napari_mpi.batch.work import one_file
 from napari_mpi.batch.work.run import run_batch
 from napari_mpi.engine.denoising import file as file_denoising
-from napari_mpi.engine.networks.weight_files import save_weights
 from napari_mpi.engine.runtime import jobs
 from napari_mpi.engine.runtime.errors import OutOfMemory
-from napari_mpi.engine.settings.method import Method
-from napari_mpi.engine.settings.presets import preset
-
-
-@pytest.fixture
-def source(tmp_path, rng):
-    """Return a folder of four small images."""
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for number in range(4):
-        put(folder / f"cell {number}.tif", rng)
-    return folder
-
-
-@pytest.fixture
-def request_(source, small_weights, tmp_path):
-    """Return what is asked for: a quick run."""
-    weights = tmp_path / "small.safetensors"
-    save_weights(small_weights, weights)
-    method = Method(preset("blind-fast", iterations=2), str(weights), "cpu")
-    return BatchRequest(Folders(source, tmp_path / "results", recursive=True), method)
 
 
 def put(path, rng, shape=(20, 24), dtype=np.uint16):

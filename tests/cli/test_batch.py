@@ -13,20 +13,11 @@ from skimage.io import imsave
 
 from napari_mpi.cli.main import main
 from napari_mpi.engine.files.formats import read_image
-from napari_mpi.engine.networks.weight_files import save_weights
 
 QUICK = ["--preset", "blind-fast", "--iterations", "2", "--device", "cpu"]
 QUICK += ["--precision", "float32"]  # 'auto' may be measured anew by each process
 PROGRAM = [sys.executable, "-m", "napari_mpi", "batch"]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-
-
-@pytest.fixture
-def weights(small_weights, tmp_path):
-    """Return the file of small weights."""
-    path = tmp_path / "small.safetensors"
-    save_weights(small_weights, path)
-    return path
 
 
 @pytest.fixture

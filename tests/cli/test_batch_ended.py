@@ -14,20 +14,11 @@ import tifffile
 from skimage.io import imsave
 
 from napari_mpi.cli.main import main
-from napari_mpi.engine.networks.weight_files import save_weights
 
 QUICK = ["--preset", "blind-fast", "--iterations", "2", "--device", "cpu"]
 QUICK += ["--precision", "float32"]  # 'auto' may be measured anew by each process
 PROGRAM = [sys.executable, "-m", "napari_mpi", "batch"]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-
-
-@pytest.fixture
-def weights(small_weights, tmp_path):
-    """Return the file of small weights."""
-    path = tmp_path / "small.safetensors"
-    save_weights(small_weights, path)
-    return path
 
 
 @pytest.fixture
@@ -101,12 +92,15 @@ def require_interrupted(status, told, output):
 
 @pytest.fixture
 def default_signals():
-    """Handle signals as a program does that was just started; clean up afterwards."""
+    """Ignore no signal, as a program that was just started; clean up afterwards."""
+
+    def unhandled(number, _):
+        raise AssertionError(f"nobody has handled signal {number}")
+
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    kinds = (signal.default_int_handler, signal.SIG_DFL, signal.SIG_DFL)
-    before = [signal.signal(*pair) for pair in zip(numbers, kinds, strict=True)]
+    before = [(number, signal.signal(number, unhandled)) for number in numbers]
     yield
-    for pair in zip(numbers, before, strict=True):
+    for pair in before:
         signal.signal(*pair)
 
 

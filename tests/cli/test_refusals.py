@@ -8,7 +8,6 @@ import tifffile
 import torch
 
 from napari_mpi.cli.main import main
-from napari_mpi.engine.networks.weight_files import save_weights
 
 FEW = ["--iterations", "3", "--device", "cpu"]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -22,30 +21,6 @@ class Malicious:
 
     def __reduce__(self):
         return type(self.sentinel).touch, (self.sentinel,)
-
-
-@pytest.fixture
-def weights(small_weights, tmp_path):
-    """Return the file of small weights."""
-    path = tmp_path / "small.safetensors"
-    save_weights(small_weights, path)
-    return path
-
-
-@pytest.fixture
-def noisy(tmp_path, rng):
-    """Return a small calibrated image."""
-    path = tmp_path / "noisy.tif"
-    write_noisy(path, rng)
-    return path
-
-
-@pytest.fixture
-def results(tmp_path):
-    """Return an empty folder."""
-    path = tmp_path / "results"
-    path.mkdir()
-    return path
 
 
 def write_noisy(path, rng, *, axes="YX", shape=(16, 20), dtype="uint16"):

@@ -4,36 +4,11 @@ import sys
 
 import numpy as np
 import pytest
-import tifffile
 
 from napari_mpi.cli.main import main
 from napari_mpi.engine.files.formats import read_image
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-
-
-@pytest.fixture
-def noisy(tmp_path, rng):
-    """Return a small calibrated image."""
-    path = tmp_path / "noisy.tif"
-    write_noisy(path, rng)
-    return path
-
-
-@pytest.fixture
-def results(tmp_path):
-    """Return an empty folder."""
-    path = tmp_path / "results"
-    path.mkdir()
-    return path
-
-
-def write_noisy(path, rng, *, axes="YX", shape=(16, 20), dtype="uint16"):
-    array = rng.normal(1000, 100, shape).clip(0, None)
-    array = (array if dtype == "uint16" else array / 10).astype(dtype)
-    metadata = {"axes": axes, "unit": "micron"}
-    tifffile.imwrite(path, array, imagej=True, resolution=(4.0, 8.0), metadata=metadata)
-    return array
 
 
 def sentence(capsys):

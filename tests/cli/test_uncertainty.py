@@ -13,20 +13,11 @@ from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.files import formats
 from napari_mpi.engine.files.formats import read_image
-from napari_mpi.engine.networks.weight_files import save_weights
 from napari_mpi.engine.runtime.errors import ImageFileError
 from napari_mpi.engine.runtime.jobs import run
 from napari_mpi.engine.settings.presets import preset
 
 FEW = ["--iterations", "3", "--device", "cpu", "--preset", "independent-fast", "-q"]
-
-
-@pytest.fixture
-def weights(small_weights, tmp_path):
-    """Return the file of small weights."""
-    path = tmp_path / "small.safetensors"
-    save_weights(small_weights, path)
-    return path
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Weights by their names: published, imported, unknown."""
 
-import dataclasses
 import shutil
 
 import pytest
@@ -15,7 +14,6 @@ from napari_mpi.engine.networks.loading import (
     import_weights,
     load_weights,
 )
-from napari_mpi.engine.networks.weight_files import save_weights
 from napari_mpi.engine.networks.weights import random_weights
 from napari_mpi.engine.runtime.errors import WeightsError
 from napari_mpi.engine.runtime.whole_files import sha256_of
@@ -43,15 +41,6 @@ def saved_checkpoint(path, change=lambda params: params):
     params = {ours[name]: value.clone() for name, value in weights.state.items()}
     torch.save({"params": change(params)}, path)
     return weights
-
-
-@pytest.fixture
-def saved(small_weights, tmp_path):
-    """Return a file of small weights with a provenance."""
-    path = tmp_path / "mine.safetensors"
-    provenance = {"mask": {"mask_ratio": [0.1, 0.9]}, "source": "our laboratory"}
-    save_weights(dataclasses.replace(small_weights, provenance=provenance), path)
-    return path
 
 
 @pytest.mark.parametrize("path", ["none.pth", "sub/mine", "mine.safetensors"])

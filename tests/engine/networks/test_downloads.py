@@ -1,6 +1,5 @@
 """Published weights are fetched once, whole and as they are known, or not at all."""
 
-import dataclasses
 import gc
 import http.server
 import shutil
@@ -20,7 +19,6 @@ from napari_mpi.engine.networks.loading import (
     fetch_weights,
     load_weights,
 )
-from napari_mpi.engine.networks.weight_files import save_weights
 from napari_mpi.engine.networks.weights import Weights
 from napari_mpi.engine.runtime.errors import WeightsError
 from napari_mpi.engine.runtime.whole_files import sha256_of
@@ -39,15 +37,6 @@ def refusal(function, *arguments, **options):
     message = str(caught.value)
     assert "\n" not in message
     return message
-
-
-@pytest.fixture
-def saved(small_weights, tmp_path):
-    """Return a file of small weights with a provenance."""
-    path = tmp_path / "mine.safetensors"
-    provenance = {"mask": {"mask_ratio": [0.1, 0.9]}, "source": "our laboratory"}
-    save_weights(dataclasses.replace(small_weights, provenance=provenance), path)
-    return path
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

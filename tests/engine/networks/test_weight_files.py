@@ -44,15 +44,6 @@ def refusal(function, *arguments, **options):
     return message
 
 
-@pytest.fixture
-def saved(small_weights, tmp_path):
-    """Return a file of small weights with a provenance."""
-    path = tmp_path / "mine.safetensors"
-    provenance = {"mask": {"mask_ratio": [0.1, 0.9]}, "source": "our laboratory"}
-    save_weights(dataclasses.replace(small_weights, provenance=provenance), path)
-    return path
-
-
 def test_saved_weights_come_back_with_all_they_say(small_weights, saved):
     loaded = load_weights(saved)
     same_state(loaded.state, small_weights.state)

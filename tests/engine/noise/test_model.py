@@ -21,10 +21,6 @@ def clean(rng):
     return 0.2 + 0.6 * (image - image.min()) / np.ptp(image)
 
 
-def error(image, clean):
-    return float((image - tensor(clean)).square().mean())
-
-
 @pytest.mark.parametrize("sigma", [0.01, 0.1])
 def test_the_variance_of_gaussian_noise_is_found(sigma, clean, rng):
     noisy = tensor(clean + rng.normal(0, sigma, clean.shape))

@@ -5,7 +5,6 @@ import itertools
 import math
 from contextlib import closing
 
-import imageio.v3 as imageio
 import numpy as np
 import pytest
 import torch
@@ -13,7 +12,6 @@ import torch
 from napari_mpi.engine.networks.weights import random_weights
 from napari_mpi.engine.pretraining import run as pretraining_run
 from napari_mpi.engine.pretraining.corruption.corrupt import Crops
-from napari_mpi.engine.pretraining.images import read_training_images
 from napari_mpi.engine.pretraining.pretrain import pretrain
 from napari_mpi.engine.pretraining.run import learning_rate
 from napari_mpi.engine.pretraining.state import (
@@ -35,20 +33,6 @@ CONFIG = PretrainingConfig(
     iterations=12, batch_size=4, crop_size=32, learning_rate=3e-3, gradient_clip=5.0,
     ema_decay=0.9, precision="float32",
 )  # fmt: skip
-
-
-@pytest.fixture
-def images(tmp_path, rng):
-    """Return six images of blobs, read from a folder."""
-    folder = tmp_path / "blobs"
-    folder.mkdir()
-    y, x = np.mgrid[:64, :64]
-    for number in range(6):
-        centres = rng.uniform(0, 64, (8, 2))
-        light = sum(np.exp(-((y - a) ** 2 + (x - b) ** 2) / 40) for a, b in centres)
-        picture = np.rint(255 * light / light.max()).astype(np.uint8)
-        imageio.imwrite(folder / f"{number}.png", picture)
-    return run(read_training_images(folder, smallest_side=32))
 
 
 def losses_of(images, config=CONFIG, network=NETWORK, **options):

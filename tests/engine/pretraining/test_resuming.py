@@ -4,15 +4,12 @@ import dataclasses
 import errno
 from contextlib import closing
 
-import imageio.v3 as imageio
-import numpy as np
 import pytest
 import torch
 
 from napari_mpi.engine.networks.loading import load_weights
 from napari_mpi.engine.networks.weight_files import save_weights
 from napari_mpi.engine.networks.weights import random_weights
-from napari_mpi.engine.pretraining.images import read_training_images
 from napari_mpi.engine.pretraining.pretrain import pretrain
 from napari_mpi.engine.pretraining.state import (
     checkpoint_weights,
@@ -37,20 +34,6 @@ CONFIG = PretrainingConfig(
     ema_decay=0.9, precision="float32",
 )  # fmt: skip
 PAPER = NetworkConfig(width=4, scales=2)
-
-
-@pytest.fixture
-def images(tmp_path, rng):
-    """Return six images of blobs, read from a folder."""
-    folder = tmp_path / "blobs"
-    folder.mkdir()
-    y, x = np.mgrid[:64, :64]
-    for number in range(6):
-        centres = rng.uniform(0, 64, (8, 2))
-        light = sum(np.exp(-((y - a) ** 2 + (x - b) ** 2) / 40) for a, b in centres)
-        picture = np.rint(255 * light / light.max()).astype(np.uint8)
-        imageio.imwrite(folder / f"{number}.png", picture)
-    return run(read_training_images(folder, smallest_side=32))
 
 
 def losses_of(images, config=CONFIG, network=NETWORK, **options):

@@ -14,59 +14,10 @@ pydicom = pytest.importorskip("pydicom")
 uid = pydicom.uid
 
 MADE = {"version": "1.2", "settings": {"seed": 3}}
-TURNED = [0, 1, 0, 0, 0, -1]  # a sagittal slice: its normal is (-1, 0, 0)
 
 
 def pixels(shape, dtype="int16"):
     return (1 + np.arange(np.prod(shape)) % 250).reshape(shape).astype(dtype)
-
-
-def data_set(array, *, series="1.2.3", number=1, syntax=uid.ExplicitVRLittleEndian):
-    """Return a slice as a scanner makes it, without a place."""
-    data = pydicom.Dataset()
-    data.file_meta = pydicom.dataset.FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = syntax
-    data.file_meta.MediaStorageSOPClassUID = uid.CTImageStorage
-    data.SOPClassUID = uid.CTImageStorage
-    data.SOPInstanceUID = f"{series}.{number}"
-    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
-    data.SeriesInstanceUID, data.InstanceNumber = series, number
-    data.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    data.PatientName, data.PatientID, data.Modality = "Doe^Jane", "17", "CT"
-    data.SeriesDescription = "knee"
-    data.RescaleSlope, data.RescaleIntercept = 2, -1024
-    data.PixelSpacing = [0.25, 0.5]
-    data.Rows, data.Columns = array.shape[-2:] if array.ndim < 4 else array.shape[1:3]
-    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
-    data.BitsAllocated = data.BitsStored = 8 * array.dtype.itemsize
-    data.HighBit = data.BitsStored - 1
-    data.PixelRepresentation = int(array.dtype.kind == "i")
-    data.PixelData = array.tobytes()
-    data["PixelData"].VR = "OB" if array.dtype.itemsize == 1 else "OW"
-    return data
-
-
-def saved(path, data):
-    path.parent.mkdir(exist_ok=True)
-    implicit = data.file_meta.TransferSyntaxUID == uid.ImplicitVRLittleEndian
-    data.save_as(
-        path, enforce_file_format=True, implicit_vr=implicit, little_endian=True
-    )
-    return path
-
-
-def scanned(folder, array, *, order=None, series="1.2.3", **changes):
-    """Write slices two millimetres apart, the first the furthest, names shuffled."""
-    count = len(array)
-    for place in range(count):
-        data = data_set(array[place], series=series, number=count - place)
-        data.ImageOrientationPatient = TURNED
-        data.ImagePositionPatient = [-2.0 * place, 5, 6]
-        for name, value in changes.items():
-            setattr(data, name, value)
-        name = (place * 7) % count if order is None else order[place]
-        saved(folder / f"I{series[-1]}{name:03d}", data)
-    return folder
 
 
 @pytest.fixture
@@ -82,7 +33,7 @@ def failure_of(action):
 
 
 @pytest.mark.parametrize("lazy", [True, False], ids=["lazy", "whole"])
-def test_slices_are_in_the_order_of_their_places(lazy, volume, tmp_path):
+def test_slices_are_in_the_order_of_their_places(scanned, lazy, volume, tmp_path):
     image = read_image(scanned(tmp_path / "knee", volume), lazy=lazy)
     assert isinstance(image.array, LazyArray if lazy else np.ndarray)
     assert (image.axes, image.series) == ("ZYX", 1)
@@ -94,7 +45,9 @@ def test_slices_are_in_the_order_of_their_places(lazy, volume, tmp_path):
     }  # fmt: skip
 
 
-def test_without_places_they_are_in_the_order_of_their_numbers(volume, tmp_path):
+def test_without_places_they_are_in_the_order_of_their_numbers(
+    data_set, saved, volume, tmp_path
+):
     for n, slice_ in enumerate(volume):
         data = data_set(slice_, number=n + 8)
         data.SliceThickness = 3
@@ -104,7 +57,7 @@ def test_without_places_they_are_in_the_order_of_their_numbers(volume, tmp_path)
     assert image.calibration.steps["Z"] == (3.0, "mm")
 
 
-def test_places_that_were_scanned_again_are_times(tmp_path):
+def test_places_that_were_scanned_again_are_times(data_set, saved, tmp_path):
     array = pixels((2, 3, 7, 8))
     for t in range(2):
         for z in range(3):
@@ -120,7 +73,9 @@ def test_places_that_were_scanned_again_are_times(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "result").array, array)
 
 
-def test_of_two_series_the_longer_is_read_and_their_number_told(volume, tmp_path):
+def test_of_two_series_the_longer_is_read_and_their_number_told(
+    scanned, volume, tmp_path
+):
     scanned(tmp_path / "knee", volume[:2, :3], series="1.2.1")
     scanned(tmp_path / "knee", volume, series="1.2.3")
     (tmp_path / "knee" / "notes.txt").write_text("left knee")
@@ -130,7 +85,7 @@ def test_of_two_series_the_longer_is_read_and_their_number_told(volume, tmp_path
 
 
 @pytest.mark.parametrize("name", ["a.dcm", "IM0001"])
-def test_a_single_file_is_a_plane(name, volume, tmp_path):
+def test_a_single_file_is_a_plane(data_set, saved, name, volume, tmp_path):
     path = saved(tmp_path / name, data_set(volume[0]))
     image = read_image(path, lazy=True)
     assert image.axes == "YX"
@@ -139,7 +94,9 @@ def test_a_single_file_is_a_plane(name, volume, tmp_path):
 
 
 @pytest.mark.parametrize(("timed", "axes"), [(True, "TYX"), (False, "ZYX")])
-def test_a_file_of_frames_is_read_a_frame_at_a_time(timed, axes, volume, tmp_path):
+def test_a_file_of_frames_is_read_a_frame_at_a_time(
+    data_set, saved, timed, axes, volume, tmp_path
+):
     data = data_set(volume)
     data.NumberOfFrames = len(volume)
     if timed:
@@ -157,7 +114,7 @@ def test_a_file_of_frames_is_read_a_frame_at_a_time(timed, axes, volume, tmp_pat
 
 
 @pytest.mark.parametrize("planar", [0, 1])
-def test_colours_are_read_and_written(planar, tmp_path):
+def test_colours_are_read_and_written(data_set, saved, planar, tmp_path):
     array = pixels((7, 9, 3), "uint8")
     stored = np.ascontiguousarray(array.transpose(2, 0, 1)) if planar else array
     data = data_set(stored)
@@ -172,7 +129,9 @@ def test_colours_are_read_and_written(planar, tmp_path):
     np.testing.assert_array_equal(after.array, array)
 
 
-def test_a_packed_series_is_unpacked_and_written_without_packing(tmp_path):
+def test_a_packed_series_is_unpacked_and_written_without_packing(
+    data_set, saved, tmp_path
+):
     array = pixels((3, 16, 16), "uint16")
     for n, slice_ in enumerate(array):
         data = data_set(slice_, number=n + 1)
@@ -186,7 +145,9 @@ def test_a_packed_series_is_unpacked_and_written_without_packing(tmp_path):
     assert written.file_meta.TransferSyntaxUID == uid.ExplicitVRLittleEndian
 
 
-def test_sizes_that_are_mixed_in_a_series_are_told(volume, tmp_path):
+def test_sizes_that_are_mixed_in_a_series_are_told(
+    data_set, saved, scanned, volume, tmp_path
+):
     scanned(tmp_path / "knee", volume)
     saved(tmp_path / "knee" / "scout.dcm", data_set(pixels((9, 9)), number=99))
     message = failure_of(lambda: read_image(tmp_path / "knee"))
@@ -201,7 +162,9 @@ def test_a_folder_without_dicom_is_told(tmp_path):
     assert "no DICOM image" in failure_of(lambda: read_image(tmp_path / "knee"))
 
 
-def test_a_packing_that_cannot_be_undone_is_told_with_the_way_out(volume, tmp_path):
+def test_a_packing_that_cannot_be_undone_is_told_with_the_way_out(
+    data_set, saved, volume, tmp_path
+):
     path = saved(tmp_path / "a.dcm", data_set(volume[0]))
     data = pydicom.dcmread(path)
     data.file_meta.TransferSyntaxUID = uid.MPEG4HP42STEREO
@@ -213,7 +176,9 @@ def test_a_packing_that_cannot_be_undone_is_told_with_the_way_out(volume, tmp_pa
     assert "pip install pylibjpeg" in message
 
 
-def test_a_packing_that_turns_out_odd_is_told_when_it_is_opened(tmp_path):
+def test_a_packing_that_turns_out_odd_is_told_when_it_is_opened(
+    data_set, saved, tmp_path
+):
     data = data_set(pixels((16, 16), "uint16"))
     data.compress(uid.RLELossless, generate_instance_uid=False)
     data.PixelData = pydicom.encaps.encapsulate([b"1234"])
@@ -223,7 +188,7 @@ def test_a_packing_that_turns_out_odd_is_told_when_it_is_opened(tmp_path):
     assert "pip install pylibjpeg" in message
 
 
-def test_a_series_of_the_other_byte_order_is_read_and_written(tmp_path):
+def test_a_series_of_the_other_byte_order_is_read_and_written(data_set, tmp_path):
     array = pixels((7, 8))
     data = data_set(array.astype(">i2"), syntax=uid.ExplicitVRBigEndian)
     data.save_as(
@@ -240,7 +205,9 @@ def test_a_series_of_the_other_byte_order_is_read_and_written(tmp_path):
     assert after.calibration == image.calibration
 
 
-def test_spacing_of_a_file_of_frames_is_found_where_all_share_it(volume, tmp_path):
+def test_spacing_of_a_file_of_frames_is_found_where_all_share_it(
+    data_set, saved, volume, tmp_path
+):
     data = data_set(volume)
     measures, shared = pydicom.Dataset(), pydicom.Dataset()
     measures.PixelSpacing, measures.SliceThickness = [0.1, 0.2], 1.5
@@ -253,7 +220,7 @@ def test_spacing_of_a_file_of_frames_is_found_where_all_share_it(volume, tmp_pat
     }  # fmt: skip
 
 
-def test_a_slice_that_is_gone_or_cut_short_is_told(volume, tmp_path):
+def test_a_slice_that_is_gone_or_cut_short_is_told(scanned, volume, tmp_path):
     scanned(tmp_path / "knee", volume, order=range(5))
     image = read_image(tmp_path / "knee", lazy=True)
     cut = tmp_path / "knee" / "I3002"
@@ -264,7 +231,7 @@ def test_a_slice_that_is_gone_or_cut_short_is_told(volume, tmp_path):
     assert "damaged or was changed" in failure_of(lambda: image.array[3])
 
 
-def test_palettes_are_refused(volume, tmp_path):
+def test_palettes_are_refused(data_set, saved, volume, tmp_path):
     data = data_set(volume[0].astype(np.uint8))
     data.PhotometricInterpretation = "PALETTE COLOR"
     path = saved(tmp_path / "a.dcm", data)

@@ -19,59 +19,10 @@ pydicom = pytest.importorskip("pydicom")
 uid = pydicom.uid
 
 MADE = {"version": "1.2", "settings": {"seed": 3}}
-TURNED = [0, 1, 0, 0, 0, -1]  # a sagittal slice: its normal is (-1, 0, 0)
 
 
 def pixels(shape, dtype="int16"):
     return (1 + np.arange(np.prod(shape)) % 250).reshape(shape).astype(dtype)
-
-
-def data_set(array, *, series="1.2.3", number=1, syntax=uid.ExplicitVRLittleEndian):
-    """Return a slice as a scanner makes it, without a place."""
-    data = pydicom.Dataset()
-    data.file_meta = pydicom.dataset.FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = syntax
-    data.file_meta.MediaStorageSOPClassUID = uid.CTImageStorage
-    data.SOPClassUID = uid.CTImageStorage
-    data.SOPInstanceUID = f"{series}.{number}"
-    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
-    data.SeriesInstanceUID, data.InstanceNumber = series, number
-    data.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    data.PatientName, data.PatientID, data.Modality = "Doe^Jane", "17", "CT"
-    data.SeriesDescription = "knee"
-    data.RescaleSlope, data.RescaleIntercept = 2, -1024
-    data.PixelSpacing = [0.25, 0.5]
-    data.Rows, data.Columns = array.shape[-2:] if array.ndim < 4 else array.shape[1:3]
-    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
-    data.BitsAllocated = data.BitsStored = 8 * array.dtype.itemsize
-    data.HighBit = data.BitsStored - 1
-    data.PixelRepresentation = int(array.dtype.kind == "i")
-    data.PixelData = array.tobytes()
-    data["PixelData"].VR = "OB" if array.dtype.itemsize == 1 else "OW"
-    return data
-
-
-def saved(path, data):
-    path.parent.mkdir(exist_ok=True)
-    implicit = data.file_meta.TransferSyntaxUID == uid.ImplicitVRLittleEndian
-    data.save_as(
-        path, enforce_file_format=True, implicit_vr=implicit, little_endian=True
-    )
-    return path
-
-
-def scanned(folder, array, *, order=None, series="1.2.3", **changes):
-    """Write slices two millimetres apart, the first the furthest, names shuffled."""
-    count = len(array)
-    for place in range(count):
-        data = data_set(array[place], series=series, number=count - place)
-        data.ImageOrientationPatient = TURNED
-        data.ImagePositionPatient = [-2.0 * place, 5, 6]
-        for name, value in changes.items():
-            setattr(data, name, value)
-        name = (place * 7) % count if order is None else order[place]
-        saved(folder / f"I{series[-1]}{name:03d}", data)
-    return folder
 
 
 def read_all(folder):
@@ -94,7 +45,9 @@ def failure_of(action):
 @pytest.mark.parametrize(
     "syntax", [uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian]
 )
-def test_a_result_is_a_new_derived_series_of_the_same_patient(syntax, volume, tmp_path):
+def test_a_result_is_a_new_derived_series_of_the_same_patient(
+    data_set, saved, syntax, volume, tmp_path
+):
     for n, slice_ in enumerate(volume):
         data = data_set(slice_, number=n + 1, syntax=syntax)
         saved(tmp_path / "knee" / f"{n}.dcm", data)
@@ -125,7 +78,7 @@ def test_a_result_is_a_new_derived_series_of_the_same_patient(syntax, volume, tm
         assert data.file_meta.TransferSyntaxUID == uid.ExplicitVRLittleEndian
 
 
-def test_long_words_are_kept_within_the_standard(volume, tmp_path):
+def test_long_words_are_kept_within_the_standard(scanned, volume, tmp_path):
     scanned(
         tmp_path / "knee",
         volume,
@@ -141,7 +94,7 @@ def test_long_words_are_kept_within_the_standard(volume, tmp_path):
         assert json.loads(data.private_block(0x99, "napari-mpi")[1].value) == made
 
 
-def test_values_stay_within_the_bits_that_are_stored(tmp_path):
+def test_values_stay_within_the_bits_that_are_stored(scanned, tmp_path):
     array = np.full((2, 7, 8), 4000, np.uint16)
     scanned(tmp_path / "knee", array, BitsStored=12, HighBit=11)
     image = read_image(tmp_path / "knee")
@@ -152,7 +105,7 @@ def test_values_stay_within_the_bits_that_are_stored(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".zarr", ".nii.gz"])
-def test_spacing_survives_other_formats(suffix, volume, tmp_path):
+def test_spacing_survives_other_formats(scanned, suffix, volume, tmp_path):
     pytest.importorskip({".zarr": "zarr", ".nii.gz": "nibabel"}.get(suffix, "numpy"))
     image = read_image(scanned(tmp_path / "knee", volume), lazy=True)
     write_image(tmp_path / f"a{suffix}", image, provenance=MADE)
@@ -164,7 +117,7 @@ def test_spacing_survives_other_formats(suffix, volume, tmp_path):
     np.testing.assert_array_equal(found, volume)
 
 
-def test_what_cannot_be_dicom_is_told_before_the_work(volume, tmp_path):
+def test_what_cannot_be_dicom_is_told_before_the_work(scanned, volume, tmp_path):
     image = read_image(scanned(tmp_path / "knee", volume), lazy=True)
     tiff = ImageFile(volume, "ZYX")
     floats = ImageFile(volume.astype("f4"), "ZYX", image.metadata)
@@ -176,7 +129,7 @@ def test_what_cannot_be_dicom_is_told_before_the_work(volume, tmp_path):
     assert output_problem(tmp_path / "b") is None
 
 
-def test_a_failure_half_way_leaves_no_folder(volume, tmp_path):
+def test_a_failure_half_way_leaves_no_folder(scanned, volume, tmp_path):
     class Failing:
         shape, dtype = volume.shape, volume.dtype
 
@@ -193,7 +146,9 @@ def test_a_failure_half_way_leaves_no_folder(volume, tmp_path):
     assert list(results.iterdir()) == []
 
 
-def test_without_the_package_the_extra_is_named(volume, tmp_path, monkeypatch):
+def test_without_the_package_the_extra_is_named(
+    data_set, saved, volume, tmp_path, monkeypatch
+):
     path = saved(tmp_path / "a.dcm", data_set(volume[0]))
     monkeypatch.setitem(sys.modules, "pydicom", None)
     message = failure_of(lambda: read_image(path))
