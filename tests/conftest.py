@@ -73,9 +73,12 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(reason)
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def one_thread():
-    """Compute small images on one thread: two would mostly wait for each other."""
+    """Compute small images on one thread: two would mostly wait for each other.
+
+    Before each test, since what compiles napari's labels sets it to all of them.
+    """
     import torch
 
     torch.set_num_threads(1)
