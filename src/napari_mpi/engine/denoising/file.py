@@ -67,7 +67,7 @@ def opened_image(source: Path, axes: str | None = None) -> ImageFile:
     """
     image = read_image(source, lazy=True)
     letters = image.axes if axes is None else axes.upper()
-    return ImageFile(image.array, letters, image.metadata, image.series)
+    return replace(image, axes=letters)
 
 
 def open_file(
@@ -186,6 +186,7 @@ def _beside(image: ImageFile, layout: ImageAxes, spread: Any) -> ImageFile:
 
 
 def _notes_on(image: ImageFile) -> list[str]:
-    if image.series < 2:
-        return []
-    return [f"the file has {image.series} series: only the first is denoised"]
+    notes = list(image.notes)
+    if image.series > 1:
+        notes.append(f"the file has {image.series} series: only the first is denoised")
+    return notes

@@ -75,6 +75,8 @@ class Metadata:
         The same in words that other formats can be told in.
     source : object
         What a format needs besides to write an image of its own: headers, data sets.
+    nodata : tuple of float
+        Stored values that stand for no measurement at all, such as padding.
     """
 
     flavour: Flavour = "plain"
@@ -83,6 +85,7 @@ class Metadata:
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
     calibration: Calibration = field(default_factory=Calibration)
     source: Any = field(default=None, repr=False, compare=False)
+    nodata: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +102,15 @@ class ImageFile:
         What is written back.
     series : int
         How many images the file has; this is the first of them.
+    notes : tuple of str
+        What a person should know of how it was read, a sentence each.
     """
 
     array: Any = field(repr=False)
     axes: str
     metadata: Metadata = field(default_factory=Metadata)
     series: int = 1
+    notes: tuple[str, ...] = ()
 
     @property
     def calibration(self) -> Calibration:

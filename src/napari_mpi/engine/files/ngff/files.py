@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def read_zarr(path: Path, *, lazy: bool = False) -> ImageFile:
     else:
         image = ImageFile(ZarrArray(path, node), _plain_axes(node), Metadata("zarr"))
     array = image.array if lazy else np.asarray(image.array)
-    return ImageFile(array, image.axes, image.metadata, count)
+    return replace(image, array=array, series=count)
 
 
 def _image_group(path: Path, group: Any) -> tuple[Any, int]:
