@@ -7,7 +7,7 @@ import pytest
 import torch
 from skimage import data
 
-from napari_mpi.engine.denoising import plane_by_plane
+from napari_mpi.engine.denoising import look_ahead
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import prepare
@@ -99,7 +99,7 @@ def test_a_choice_stands_when_work_goes_on(clean, grey, monkeypatch):
     noisy = noisy_of(clean, laws.Gaussian(25))
     _, state = result_of(noisy, grey)
     monkeypatch.setattr(
-        plane_by_plane, "look_at_noise", lambda *_: pytest.fail("looked again")
+        look_ahead, "look_at_noise", lambda *_, **__: pytest.fail("looked again")
     )
     further = preset("auto-fast", iterations=3)
     run(

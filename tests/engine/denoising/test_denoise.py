@@ -192,4 +192,7 @@ def test_one_hot_pixel_changes_the_image_around_it_only(rng, small_weights):
     far = np.ones_like(image, bool)
     far[16:33, 16:33] = False
     assert np.abs(result - plain)[far].max() < 2 * image.std()
+    assert result[24, 24] == spoilt[24, 24]  # nobody asked to fill it
+    filled = dataclasses.replace(config, hot_pixels=True)
+    result = result_of(spoilt, "YX", small_weights, filled)
     assert result.max() < 2 * image.max()

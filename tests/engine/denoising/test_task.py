@@ -53,10 +53,16 @@ def test_masked_arrays_are_refused(small_weights):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_refused(value, small_weights):
-    image = np.zeros((24, 20))
+def test_an_image_without_one_finite_value_is_refused(value, small_weights):
+    with pytest.raises(ImageError, match="all values of the image are NaN or infinite"):
+        result_of(np.full((24, 20), value), "YX", small_weights)
+
+
+@pytest.mark.parametrize("value", [2**53 + 2, -(2**60)])
+def test_whole_numbers_that_no_float_tells_apart_are_refused(value, small_weights):
+    image = np.zeros((24, 20), np.int64)
     image[3, 4] = value
-    with pytest.raises(ImageError, match="1 values that are NaN or infinite"):
+    with pytest.raises(ImageError, match=f"up to {abs(value)}.*subtract an offset"):
         result_of(image, "YX", small_weights)
 
 

@@ -7,6 +7,7 @@ from napari_mpi.engine.images.intensity import (
     NETWORK_MARGIN,
     IntensityMap,
     measure,
+    require_finite,
     require_usable,
 )
 from napari_mpi.engine.runtime.errors import ImageError
@@ -185,7 +186,7 @@ def test_single_pixel_is_flat():
 )
 def test_unusable_image_is_told_with_the_way_out(image, said):
     with pytest.raises(ImageError) as caught:
-        require_usable(image)
+        require_finite(image)
     message = str(caught.value)
     assert all(part in message for part in said), message
 

@@ -6,8 +6,9 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_mpi.engine.denoising import sampling, shared_adaptation
-from napari_mpi.engine.denoising import sampling as denoising_sampling
+from napari_mpi.engine.denoising import shared_adaptation
+from napari_mpi.engine.denoising.sampling import judged
+from napari_mpi.engine.denoising.sampling import take as sampling
 from napari_mpi.engine.images.results import GrowingResult
 from napari_mpi.engine.networks.weight_files import save_weights
 from napari_mpi.widgets.denoise.dock import DenoiseWidget
@@ -116,7 +117,7 @@ def test_of_ten_thousand_planes_few_are_read_until_it_is_cancelled(
     qtbot.waitUntil(lambda: run.ending.value == "cancelled", timeout=TIMEOUT)
     # The sample, those whose noise is judged, the preview, what was filled; and what
     # napari itself showed of it.
-    before = sampling.SAMPLED_PLANES + denoising_sampling.PLANES
+    before = sampling.SAMPLED_PLANES + judged.PLANES
     assert len(set(read)) <= before + len(order) + 2
     assert set(order) <= set(range(5000 - len(order), 5001 + len(order)))
     assert len(viewer.layers) == 1

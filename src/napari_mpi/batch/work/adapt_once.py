@@ -8,9 +8,7 @@ import warnings
 from collections.abc import Generator
 from typing import Any, TypeVar
 
-import numpy as np
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
 from napari_mpi.batch.contents import content_sha256
 from napari_mpi.batch.outcomes import BatchSnapshot, failed
@@ -20,7 +18,9 @@ from napari_mpi.batch.starts import FOLDER_ADAPTATION, FileKind, Starts, kind_of
 from napari_mpi.batch.work.one_file import release_memory
 from napari_mpi.batch.work.tally import Tally
 from napari_mpi.engine.denoising.file import opened_image
-from napari_mpi.engine.denoising.sampling import WINDOWS, take_sample
+from napari_mpi.engine.denoising.planes import Noisy
+from napari_mpi.engine.denoising.sampling.take import take_sample
+from napari_mpi.engine.denoising.sampling.windows import WINDOWS
 from napari_mpi.engine.denoising.shared_adaptation import SharedAdaptation
 from napari_mpi.engine.denoising.task import effective_config, sees_opponents
 from napari_mpi.engine.filling.progress import Reporter
@@ -45,7 +45,7 @@ _TOO_LARGE = (
 T = TypeVar("T")
 Told = Generator[BatchSnapshot, None, T]
 Steps = Told[None]
-Windows = list[NDArray[np.float32]]
+Windows = list[Noisy]
 
 
 def share_adaptations(tally: Tally, request: BatchRequest, starts: Starts) -> Steps:
@@ -195,11 +195,11 @@ def _windows(
                     seed=request.method.config.seed,
                     thorough=start.network.architecture == "skip",
                     opponents=sees_opponents(start, layout),
+                    no_data=image.metadata.nodata_ranges,
                 )
                 sample = yield from beating(job, due, tell)
-                if not sample.intensities.is_flat:
-                    to_network = sample.intensities.to_network
-                    found += [to_network(w) for w in sample.windows[:each]]
+                if not sample.is_flat:
+                    found += sample.noisy(sample.windows[:each], start.network.channels)
             reading = content_sha256(item.source)
             files[item.name] = yield from beating(reading, due, tell)
         except Exception:  # noqa: BLE001 it is told when its turn comes
@@ -219,10 +219,10 @@ def _of_one_size(windows: Windows, kind: FileKind) -> Windows:
             f"none of the {kind} files can be adapted to, they are constant or cannot"
             " be read: let each file be adapted to by itself"
         )
-    area = max(window[0].size for window in windows)
-    largest = [window for window in windows if window[0].size == area]
-    rows, columns = (min(w.shape[axis] for w in largest) for axis in (-2, -1))
-    return [window[:, :rows, :columns] for window in largest]
+    area = max(window.area for window in windows)
+    largest = [window for window in windows if window.area == area]
+    rows, columns = (min(w.image.shape[axis] for w in largest) for axis in (-2, -1))
+    return [window.corner(rows, columns) for window in largest]
 
 
 def _weights(

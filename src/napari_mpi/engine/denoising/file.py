@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from napari_mpi.engine.denoising.denoise import denoise
-from napari_mpi.engine.denoising.sampling import require_finite
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import Task, prepare
@@ -99,15 +98,14 @@ def open_file(
         If file, axes, values, weights, device or output do not fit.
     """
     image = opened_image(source, method.axes)
-    layout = ImageAxes(image.axes, image.array.shape)
     require_writable(output, image)
-    require_finite(image.array, layout)
     task = prepare(
         image.array,
         image.axes,
         weights=method.weights if start is None else start(image),
         config=method.config,
         device=method.device,
+        no_data=image.metadata.nodata_ranges,
     )
     return image, task
 

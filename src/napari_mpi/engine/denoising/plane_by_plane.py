@@ -1,33 +1,28 @@
 """The planes of an image, one after the other: sampled, adapted to, filled."""
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_mpi.engine.denoising.planes import Plane, PlaneOrder
-from napari_mpi.engine.denoising.sampling import Sample, take_sample, windows_to_judge
+from napari_mpi.engine.denoising.look_ahead import LookAhead
+from napari_mpi.engine.denoising.planes import Noisy, Plane, PlaneOrder
 from napari_mpi.engine.denoising.shared_adaptation import SharedAdaptation
 from napari_mpi.engine.denoising.snapshot import Account, DenoisingSnapshot
 from napari_mpi.engine.denoising.state import ChannelState, DenoisingState
-from napari_mpi.engine.denoising.task import Task, with_precision
+from napari_mpi.engine.denoising.task import Task
 from napari_mpi.engine.filling.iterative import iterative_filling
 from napari_mpi.engine.filling.progress import Progress, Reporter
 from napari_mpi.engine.filling.state import FillingState
-from napari_mpi.engine.images.axes import Index
+from napari_mpi.engine.images.marks import Mark, Marks
 from napari_mpi.engine.images.tiles import middle
-from napari_mpi.engine.noise.choice import choose
 from napari_mpi.engine.noise.hot_pixels import without_hot_pixels
-from napari_mpi.engine.noise.look import look_at_noise
-from napari_mpi.engine.runtime.jobs import SNAPSHOT_INTERVAL, Every, Job, beating
 from napari_mpi.engine.settings.filling import FillingConfig
 
-Array = NDArray[np.generic]
 LookingAt = Callable[[], Mapping[str, int] | None]
 
 _PREVIEW = 512  # pixels along each axis, of the middle that is shown while adapting
@@ -60,6 +55,7 @@ class PlaneByPlane:
         self._interval = interval
         self._looking_at = looking_at or (lambda: None)
         self._account = Account(task, state)
+        self._ahead = LookAhead(task, self._account, interval)
 
     def snapshots(self) -> Iterator[DenoisingSnapshot]:
         """Do the planes that are not done, as `denoise` says."""
@@ -72,16 +68,16 @@ class PlaneByPlane:
         while (number := order.next(self._looking_at())) is not None:
             item = number // len(items[0])
             if item not in state.channels:
-                sample = yield from self._sample_of(items[item], number)
+                sample = yield from self._ahead.sample_of(items[item], number)
                 state.channels[item] = ChannelState(sample)
             channel = state.channels[item]
-            intensities = channel.sample.intensities
-            if not intensities.is_flat:
-                config = self._config_of(channel, items[item])
-                plane = Plane(layout, intensities, planes[number], number)
+            if channel.sample.is_flat:
+                self._account.leave(number)
+            else:
+                config = self._ahead.config_of(channel, items[item])
+                place = number % len(items[0])
+                plane = channel.sample.plane(layout, planes[number], number, place)
                 yield from self._denoise(plane, channel, config)
-            elif state.wants_spread:
-                state.spread[layout.index_without_colours(planes[number])] = 0
             state.done[number] = asked
             self._account.done += 1
 
@@ -90,19 +86,23 @@ class PlaneByPlane:
     ) -> Iterator[DenoisingSnapshot]:
         """Denoise a plane by itself, or by what is shared."""
         task, state = self._task, self._state
+        state.kept.pop(plane.number, None)  # of a result that is made anew
         is_small = math.prod(task.layout.plane_shape) <= task.whole
         if not task.shares and (is_small or not config.passes):
             yield from self._fill_alone(plane, config)
             return
         shared = channel.adaptation
         if shared is None or not (task.shares or state.plane == plane.number):
-            windows = channel.sample.windows
+            sample = channel.sample
             if not task.shares:
-                windows = yield from self._windows_of(plane)
+                sample = yield from self._ahead.windows_of(plane)
                 for other in state.channels.values():
                     other.adaptation = None
+            if not sample.windows:
+                self._account.leave(plane.number)
+                return
             shared = channel.adaptation = SharedAdaptation(
-                [plane.intensities.to_network(window) for window in windows],
+                channel.sample.noisy(sample.windows, task.channels),
                 task.weights,
                 config,
                 task.device,
@@ -118,16 +118,23 @@ class PlaneByPlane:
     ) -> Iterator[DenoisingSnapshot]:
         """Fill a plane from its own pixels alone, all at once."""
         task, state = self._task, self._state
-        noisy = plane.read(task.image, task.channels).to(task.device)
+        read = plane.read(task.image, task.channels).to(task.device)
+        if read.is_void:
+            self._account.leave(plane.number)
+            return
+        noisy, marks = read.image, _kept(read.marks, config)
         if config.hot_pixels:
             network = task.weights.to_network(task.device)
-            noisy = without_hot_pixels(noisy, network, images=len(noisy))
+            noisy = without_hot_pixels(
+                noisy, network, images=len(noisy), void=read.void
+            )
         if state.filling is None or state.plane != plane.number:
             state.filling = FillingState(
                 noisy,
                 task.weights.to_network(task.device),
                 config,
                 spread_of=task.spread_of if state.wants_spread else None,
+                marks=read.marks,
             )
             state.plane, state.iteration = plane.number, 0
         filling = state.filling
@@ -148,7 +155,13 @@ class PlaneByPlane:
                     state.merged = state.merged and filling.merged
                 spread = None if progress.image is None else filling.spread()
                 yield self._account.snapshot_of(
-                    plane, config, progress, spread=_array(spread), is_done=is_done
+                    plane,
+                    config,
+                    progress,
+                    spread=_array(spread),
+                    marks=marks,
+                    is_final=is_done,
+                    is_done=is_done,
                 )
 
     def _adapt(
@@ -159,18 +172,25 @@ class PlaneByPlane:
         window = middle(task.layout.plane_shape, _PREVIEW)
 
         @functools.cache  # to read it once
-        def noisy() -> Tensor:
+        def noisy() -> Noisy:
             return plane.read(task.image, task.channels, window)
 
         def preview() -> Tensor:
-            return shared.predict(noisy())
+            return shared.predict(noisy().image)
 
         reporter = Reporter(self._interval, config.learning_rate)
         with closing(shared.adapt(config, reporter, preview)) as job:
             for progress in job:
                 state.iteration = progress.iteration
+                shown = progress.image is not None
+                marks = _kept(noisy().marks, config) if shown else None
                 yield self._account.snapshot_of(
-                    plane, config, progress, passed=0.0, window=window
+                    plane,
+                    config,
+                    progress,
+                    passed=0.0,
+                    window=window,
+                    marks=marks,
                 )
         state.iteration = shared.state.iteration
         state.adapted = state.adapted and shared.state.adapts
@@ -184,6 +204,7 @@ class PlaneByPlane:
         spread_of = task.spread_of if state.wants_spread else None
         with closing(shared.fill(plane, task.image, config, spread_of)) as parts:
             for part in parts:
+                marks = _kept(part.marks, config)
                 if part.image is not None:
                     state.merged = state.merged and part.merged
                 progress = Progress(
@@ -201,77 +222,21 @@ class PlaneByPlane:
                     passed=part.share,
                     window=part.window,
                     spread=_array(part.spread),
+                    marks=marks,
+                    is_final=part.image is not None,
                     is_done=part.share == 1,
                 )
 
-    # -- choosing, reading ahead -----------------------------------------------------
 
-    def _config_of(self, channel: ChannelState, planes: list[Index]) -> FillingConfig:
-        """Return the settings that a channel's own noise chooses, if it is to."""
-        task = self._task
-        if not task.config.by_noise:
-            return task.config
-        if channel.choice is None:
-            intensities = channel.sample.intensities
-            windows = windows_to_judge(task.image, task.layout, planes, intensities)
-            found = look_at_noise(
-                windows.to(task.device),
-                intensities.noise_slope,
-                opponents=task.opponents,
-            )
-        else:
-            found = channel.choice.found
-        choice = choose(task.config, found, task.weights.network)
-        config = with_precision(choice.config, task.device)
-        channel.choice = dataclasses.replace(choice, config=config)
-        return config
-
-    def _sample_of(
-        self, planes: list[Index], number: int
-    ) -> Job[DenoisingSnapshot, Sample]:
-        """Take a sample of a channel; of all planes if the first ones may mislead."""
-        task = self._task
-        index = task.layout.planes()[number]
-        # Predictions that end with the range: all of it must be known.
-        is_bounded = task.weights.network.architecture == "skip"
-        for thorough in (is_bounded, True):
-            job = take_sample(
-                task.image,
-                task.layout,
-                planes,
-                side=task.sample_side if task.shares else 0,
-                seed=task.config.seed,
-                thorough=thorough,
-                opponents=task.opponents,
-            )
-            sample = yield from self._reading(job, number, index)
-            if not sample.intensities.is_doubtful:
-                break
-        return sample
-
-    def _windows_of(self, plane: Plane) -> Job[DenoisingSnapshot, list[Array]]:
-        """Cut windows out of one large plane; its intensities are known."""
-        task = self._task
-        job = take_sample(
-            task.image,
-            task.layout,
-            [plane.index],
-            side=task.sample_side,
-            seed=task.config.seed,
-        )
-        found = yield from self._reading(job, plane.number, plane.index)
-        return found.windows
-
-    def _reading(
-        self, job: Job[float, Sample], number: int, index: Index
-    ) -> Job[DenoisingSnapshot, Sample]:
-        due = Every(max(self._interval, SNAPSHOT_INTERVAL))
-
-        def tell(share: float) -> DenoisingSnapshot:
-            return self._account.reading_snapshot(number, index, share)
-
-        return (yield from beating(job, due, tell))
+def _kept(marks: Tensor | None, config: FillingConfig) -> Marks | None:
+    """Return marks (Y, X) by which pixels are left as they are."""
+    if marks is None:
+        return None
+    told: Marks = marks[0, 0].to("cpu").numpy()
+    if not config.hot_pixels:
+        return told
+    return np.where(told == Mark.HOT, np.uint8(Mark.MEASURED), told)
 
 
-def _array(image: Tensor | None) -> NDArray[np.float32] | None:
+def _array(image: Tensor | None) -> Any:
     return None if image is None else image.to("cpu").numpy()

@@ -7,12 +7,10 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_mpi.engine.denoising.planes import Plane, as_tensor
+from napari_mpi.engine.denoising.planes import Noisy, Plane, together
 from napari_mpi.engine.filling.iterative import adapting
 from napari_mpi.engine.filling.passes import Filled, NoiseModels, finish, learn_noise
 from napari_mpi.engine.filling.progress import Progress, Reporter
@@ -44,8 +42,8 @@ class SharedAdaptation:
 
     Parameters
     ----------
-    windows : sequence of NDArray
-        Windows of the planes, each of shape (C, Y, X), float32, in network units.
+    windows : sequence of Noisy
+        Windows of the planes, all of one size; at least one.
     weights : Weights
         Where the network starts from.
     config : FillingConfig
@@ -58,7 +56,7 @@ class SharedAdaptation:
 
     def __init__(
         self,
-        windows: Sequence[NDArray[np.float32]],
+        windows: Sequence[Noisy],
         weights: Weights,
         config: FillingConfig,
         device: torch.device,
@@ -66,18 +64,20 @@ class SharedAdaptation:
         largest: int | None = None,
     ) -> None:
         self.channels = weights.network.channels
-        tensors = [as_tensor(window, self.channels) for window in windows]
-        self._images = tensors[0].shape[0]  # of one plane: the opponents of its colours
-        self._noisy = torch.cat(tensors).to(device)
+        self._images = len(windows[0].image)  # of one plane: its colours' opponents
+        whole = together(windows).to(device)
+        self._noisy = whole.image
         self._device = device
         self._side = largest or LARGEST
         self._models: NoiseModels | None = None
         self._learnt_at = -1
         network = weights.to_network(device)
-        self.state = FillingState(self._noisy, network, config, pooled=True)
+        self.state = FillingState(
+            self._noisy, network, config, pooled=True, marks=whole.marks
+        )
         if config.hot_pixels:
             self._noisy = without_hot_pixels(
-                self._noisy, self.predict, images=self._images
+                self._noisy, self.predict, images=self._images, void=whole.void
             )
 
     def to(self, device: torch.device) -> None:
@@ -171,35 +171,47 @@ class SharedAdaptation:
         config: FillingConfig,
         spread_of: SpreadOf | None,
     ) -> Iterator[Filled]:
-        noisy = plane.read(image, self.channels, tile.outer).to(self._device)
-        predict = self.state.adaptation.predict
+        read = plane.read(image, self.channels, tile.outer).to(self._device)
+        core = (..., *tile.inner)
+        marks = None if read.marks is None else read.marks[core]
+        if read.is_void:  # comes back as it was
+            spread = torch.full_like(read.image[core], math.nan)
+            yield Filled(1.0, read.image[core], True, spread, tile.core, marks)
+            return
+        noisy, predict = read.image, self.state.adaptation.predict
         if config.hot_pixels:
-            noisy = without_hot_pixels(noisy, predict, images=self._images)
+            noisy = without_hot_pixels(
+                noisy, predict, images=self._images, void=read.void
+            )
         passes = finish(
             noisy,
             predict,
             config,
             at=tile.at,
-            models=self._models,
+            models=self._models if plane.is_usual else None,
             spread_of=spread_of,
+            marks=read.marks,
         )
-        core = (..., *tile.inner)
         for filled in passes:
             if filled.image is None:
                 yield filled
                 continue
-            image, spread = filled.image[core], filled.spread
-            spread = None if spread is None else spread[core]
-            yield Filled(1.0, image, filled.merged, spread, tile.core)
+            own = None if filled.spread is None else filled.spread[core]
+            result = filled.image[core]
+            yield Filled(1.0, result, filled.merged, own, tile.core, marks)
 
     def _learn_noise(self, config: FillingConfig) -> None:
         """Estimate the noise once for all planes, so that they are merged alike."""
         if config.merge and self._learnt_at != self.state.iteration:
             area = math.prod(self._noisy.shape[-2:])
             few = max(1, _LEARNT_FROM // area) * self._images
-            predict = self.state.adaptation.predict
+            marks = self.state.marks
             self._models = learn_noise(
-                self._noisy[:few], predict, config, images=self._images
+                self._noisy[:few],
+                self.state.adaptation.predict,
+                config,
+                images=self._images,
+                marks=None if marks is None else marks[:few],
             )
             self._learnt_at = self.state.iteration
 

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_mpi.engine.denoising.planes import Plane
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import Task
 from napari_mpi.engine.filling.progress import Progress, cost
 from napari_mpi.engine.images.axes import Index
+from napari_mpi.engine.images.marks import Mark, Marks, is_kept
 from napari_mpi.engine.images.tiles import Window
 from napari_mpi.engine.settings.filling import FillingConfig
 
@@ -62,6 +64,8 @@ class Account:
         passed: float | None = None,
         window: Window | None = None,
         spread: Any = None,
+        marks: Marks | None = None,
+        is_final: bool = False,
         is_done: bool = False,
     ) -> DenoisingSnapshot:
         """Put what is filled into the result, and tell of it.
@@ -82,15 +86,27 @@ class Account:
             What of the plane ``image`` is; all of it if None.
         spread : NDArray, optional
             Of the image's shape: spread of the fills.
+        marks : NDArray, optional
+            Shape (Y, X) of the window: what its pixels are; None if all are measured.
+        is_final : bool
+            Whether ``image`` is the result, and no preview.
         is_done : bool
             Whether the plane is.
         """
         index, image = plane.part(window), None
         if progress.image is not None:
             image = plane.restored(progress.image, np.dtype(self._task.image.dtype))
+            kept = None if marks is None else self._spread_out(is_kept(marks), plane)
+            if kept is not None:
+                # Where nothing is denoised, the result still has its source.
+                image = np.where(kept, np.asarray(self._state.result[index]), image)
+                image.flags.writeable = False
             self._state.result[index] = image
+            if is_final:
+                shape = progress.image.shape[-2:]
+                self._state.note_marks(plane.number, marks, shape)
             if self._state.wants_spread:
-                self._keep_spread(plane, index, spread)
+                self._keep_spread(plane, index, spread, marks)
         filled = progress.fraction if passed is None else passed
         return self._snapshot(
             plane.number,
@@ -117,11 +133,36 @@ class Account:
         fraction = self._fraction(number, config, 0.0, 0.0)
         return self._snapshot(number, progress, fraction, done=self.done, index=index)
 
-    def _keep_spread(self, plane: Plane, index: Index, spread: Any) -> None:
-        """Put the spread beside the result; not a number where that is a preview."""
+    def leave(self, plane: int) -> None:
+        """Note that a plane comes back as it was, for it is constant.
+
+        Parameters
+        ----------
+        plane : int
+            Its number.
+        """
+        shape = self._task.layout.plane_shape
+        self._state.kept.pop(plane, None)
+        self._state.note_marks(plane, np.full(shape, Mark.CONSTANT, np.uint8), shape)
+
+    def _spread_out(self, kept: NDArray[np.bool_], plane: Plane) -> Any:
+        """Return a mask (Y, X) as one of the plane's own order, colours included."""
+        colours = 3 if plane.layout.is_colour else 1
+        whole = np.broadcast_to(kept, (colours, *kept.shape))
+        return plane.layout.from_channels_first(whole)
+
+    def _keep_spread(
+        self, plane: Plane, index: Index, spread: Any, marks: Marks | None
+    ) -> None:
+        """Put the spread beside the result; not a number where nothing is denoised."""
         kept = self._state.spread
         own = self._task.layout.index_without_colours(index)
-        kept[own] = np.nan if spread is None else plane.deviations(spread, kept.dtype)
+        found = np.nan if spread is None else plane.deviations(spread, kept.dtype)
+        if marks is not None:
+            grey = self._task.layout.without_colours
+            unknown = grey.from_channels_first(is_kept(marks)[None])
+            found = np.where(unknown, np.nan, found)
+        kept[own] = found
 
     def _snapshot(
         self, number: int, progress: Progress, fraction: float, **fields: Any

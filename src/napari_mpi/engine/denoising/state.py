@@ -1,6 +1,7 @@
 """What denoising has reached: what it tells of itself, and what it goes on from."""
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_mpi.engine.denoising.sampling import Sample
+from napari_mpi.engine.denoising.sampling.take import Sample
 from napari_mpi.engine.denoising.shared_adaptation import SharedAdaptation
 from napari_mpi.engine.filling.state import FillingState
+from napari_mpi.engine.images.marks import WORDS, Mark, Marks
 from napari_mpi.engine.noise.choice import Choice
 from napari_mpi.engine.settings.filling import FillingConfig
 from napari_mpi.engine.settings.presets import GUARDED, UNMERGED
@@ -65,8 +67,10 @@ class DenoisingState:
         Whether ``spread`` is wanted; to be set before the start.
     spread : NDArray or LazyArray, optional
         Standard deviation of every pixel in the source's units, see `spread`: of the
-        source's shape without S, NaN where nothing is denoised yet, 0 in constant
-        channels. None if it was not asked for, or before the start.
+        source's shape without S, NaN where nothing is denoised. None if it was not
+        asked for, or before the start.
+    kept : dict
+        How many pixels of each `Mark` the planes have, by their number.
     """
 
     result: Any = field(default=None, repr=False)
@@ -79,6 +83,27 @@ class DenoisingState:
     filling: FillingState | None = field(default=None, repr=False)
     wants_spread: bool = False
     spread: Any = field(default=None, repr=False)
+    kept: dict[int, NDArray[np.int64]] = field(default_factory=dict, repr=False)
+
+    def note_marks(
+        self, plane: int, marks: Marks | None, shape: tuple[int, ...]
+    ) -> None:
+        """Count how the pixels of a plane, or of a part of one, are marked.
+
+        Parameters
+        ----------
+        plane : int
+            Number of the plane.
+        marks : NDArray, optional
+            Shape (Y, X); None where all are measured.
+        shape : tuple of int
+            Rows and columns.
+        """
+        counts = self.kept.setdefault(plane, np.zeros(len(Mark), np.int64))
+        if marks is None:
+            counts[Mark.MEASURED] += math.prod(shape)
+        else:
+            counts += np.bincount(marks.ravel(), minlength=len(Mark))
 
     def to(self, device: torch.device) -> None:
         """Move what is needed to go on to a device."""
@@ -118,11 +143,28 @@ class DenoisingState:
             What was asked for.
         """
         configs = [choice.config for _, choice in self._choices()] or [config]
+        notes = [*self._kept_in_words(), *self._flashes_in_words()]
         if all(chosen.learning_rate for chosen in configs) and not self.adapted:
-            return [GUARDED]
+            return [*notes, GUARDED]
         if all(chosen.merge for chosen in configs) and not self.merged:
-            return [UNMERGED]
-        return []
+            return [*notes, UNMERGED]
+        return notes
+
+    def _kept_in_words(self) -> list[str]:
+        counts = sum(self.kept.values(), np.zeros(len(Mark), np.int64))
+        told = [
+            f"{_share(counts[mark] / counts.sum())} of the pixels {words}"
+            for mark, words in WORDS.items()
+            if counts[mark]
+        ]
+        return [f"{' and '.join(told)}: these are left as they were"] if told else []
+
+    def _flashes_in_words(self) -> list[str]:
+        count = sum(len(channel.sample.flashes) for channel in self.channels.values())
+        if not count:
+            return []
+        planes = "1 plane is" if count == 1 else f"{count} planes are"
+        return [f"{planes} far brighter than the others: denoised apart from them"]
 
     def noise_in_words(self) -> tuple[str, ...]:
         """Return what was found of the noise, and chosen by it; a line per channel.
@@ -143,3 +185,9 @@ class DenoisingState:
         for number, channel in sorted(self.channels.items()):
             if channel.choice is not None:
                 yield number, channel.choice
+
+
+def _share(share: float) -> str:
+    """Return a share in words, with digits that mean something."""
+    percent = 100 * share
+    return "less than 0.01 %" if percent < 0.01 else f"{percent:.2g} %"

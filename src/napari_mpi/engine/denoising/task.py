@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from napari_mpi.engine.denoising.sampling.ranges import NoData
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.filling.spread import SpreadOf
 from napari_mpi.engine.images.arrays import ArrayLike
@@ -46,6 +47,8 @@ class Task:
         Rows and columns of the largest part of a plane that is filled, and adapted to,
         at once; as large as the free memory allows if None. Settings without passes
         take planes as a whole all the same.
+    no_data : tuple of (float, float)
+        Ranges of values, ends included, that stand for no measurement.
     """
 
     image: ArrayLike = field(repr=False)
@@ -54,6 +57,7 @@ class Task:
     config: FillingConfig
     device: torch.device
     tile: int | None = None
+    no_data: NoData = ()
 
     @property
     def channels(self) -> int:
@@ -122,13 +126,15 @@ def prepare(
     config: FillingConfig,
     device: str | torch.device = "auto",
     tile: int | None = None,
+    no_data: NoData = (),
 ) -> Task:
     """Check that an image can be denoised as asked, before any work is done.
 
     Parameters
     ----------
     image : NDArray or other array
-        Integers or finite reals; it is not changed. Whatever has a shape, a type and
+        Integers or reals; it is not changed. What is not finite is left as it is, and
+        so are areas of one exact value, see `Mark`. Whatever has a shape, a type and
         numpy's indices will do: dask and zarr arrays are read a plane at a time.
     axes : str
         One letter per dimension, such as 'YX', 'TZCYX' or 'YXS'.
@@ -139,6 +145,8 @@ def prepare(
     device : str or torch.device
         'auto', 'cpu', 'cuda', 'cuda:1', 'mps'.
     tile : int, optional
+        See `Task`.
+    no_data : tuple of (float, float)
         See `Task`.
 
     Raises
@@ -161,6 +169,7 @@ def prepare(
         config=effective_config(config, layout, weights, target),
         device=target,
         tile=tile,
+        no_data=no_data,
     )
 
 

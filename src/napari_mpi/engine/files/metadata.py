@@ -87,6 +87,11 @@ class Metadata:
     source: Any = field(default=None, repr=False, compare=False)
     nodata: tuple[float, ...] = ()
 
+    @property
+    def nodata_ranges(self) -> tuple[tuple[float, float], ...]:
+        """The same as ranges, ends included."""
+        return tuple((value, value) for value in self.nodata)
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:

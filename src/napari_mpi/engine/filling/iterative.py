@@ -102,7 +102,11 @@ def iterative_filling(
     result = image()
     if config.passes:
         passes = finish(
-            noisy, state.adaptation.predict, config, spread_of=state.spread_of
+            noisy,
+            state.adaptation.predict,
+            config,
+            spread_of=state.spread_of,
+            marks=state.marks,
         )
         for filled in passes:
             if filled.image is None:
@@ -172,12 +176,17 @@ def _look(state: FillingState, noisy: Tensor, config: FillingConfig) -> None:
     seen = state.adaptation.predict(noisy)
     state.ensemble.image.copy_(seen)
     left = noisy - seen
+    if state.void is not None:
+        left = left.masked_fill(state.void, 0)
     # Lines that the network misses look correlated too, and are to be learnt.
     if repeated_share(left) < REPEATED:
         _judge(state, left, config)
     if state.stop is not None:
-        models = estimate_noise(noisy, seen, seen)
-        state.variance = float(models.variance(seen).mean())
+        models = estimate_noise(noisy, seen, seen, marks=state.marks)
+        variance = models.variance(seen)
+        if state.void is not None:
+            variance = variance[~state.void.expand_as(seen)]
+        state.variance = float(variance.mean())
     state.looked = True
 
 
@@ -211,6 +220,8 @@ def _iterate(
     if state.stop is not None:
         held_out = state.stop.held_out[window]
         scored, masked = masked & ~held_out, masked | held_out
+    if state.void is not None:
+        scored = scored & ~state.void[window]
     if config.guard and not state.looked:
         _judge(state, part - state.adaptation.score(part, masked, scored)[0], config)
         state.looked = True
@@ -243,7 +254,7 @@ def _preview(state: FillingState, noisy: Tensor, config: FillingConfig) -> Tenso
     image = state.ensemble.image
     if not config.keep_means:
         return image.clone()
-    return image + smoothed(noisy - image)
+    return image + smoothed(noisy - image, state.void)
 
 
 def _drawn(

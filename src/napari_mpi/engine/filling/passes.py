@@ -11,6 +11,7 @@ from torch import Tensor
 from napari_mpi.engine.filling.masks import complementary_masks, numbers_at, shape_of
 from napari_mpi.engine.filling.spread import PassSpread, SpreadOf
 from napari_mpi.engine.images.colours import noise_sources
+from napari_mpi.engine.images.marks import Mark
 from napari_mpi.engine.images.tiles import Window
 from napari_mpi.engine.noise.model import NoiseModel, estimate_noise
 from napari_mpi.engine.noise.smoothing import BELL_WIDTH, smoothed
@@ -41,6 +42,9 @@ class Filled:
         Standard deviation of every pixel of ``image``, see `PassSpread`, if asked for.
     window : tuple of slice, optional
         Rows and columns that ``image`` is of; all if None.
+    marks : Tensor, optional
+        Shape (N, 1, Y, X), see `Mark`: what the noisy values are; None if all are
+        measured.
     """
 
     share: float
@@ -48,6 +52,7 @@ class Filled:
     merged: bool = False
     spread: Tensor | None = field(default=None, repr=False)
     window: Window | None = None
+    marks: Tensor | None = field(default=None, repr=False)
 
 
 def finish(
@@ -58,6 +63,7 @@ def finish(
     at: tuple[int, int] = (0, 0),
     models: NoiseModels | None = None,
     spread_of: SpreadOf | None = None,
+    marks: Tensor | None = None,
 ) -> Iterator[Filled]:
     """Predict an image with a few masks, and merge it with the noisy one.
 
@@ -79,6 +85,8 @@ def finish(
         Noise by image and channel, see `learn_noise`; estimated from ``noisy`` if None.
     spread_of : {'channels', 'mean'}, optional
         Whose spread is wanted, see `SpreadOf`; none if None.
+    marks : Tensor, optional
+        Shape (N, 1, Y, X), see `Mark`: what is no measurement counts in no mean.
 
     Yields
     ------
@@ -86,6 +94,7 @@ def finish(
         One per pass; the last holds the denoised image.
     """
     total = passes_of(config)
+    void = None if marks is None else marks >= Mark.CONSTANT
     filled, hidden_mean = torch.empty_like(noisy), torch.zeros_like(noisy)
     collected = None if spread_of is None else PassSpread(spread_of)
     for done, masked in enumerate(_masks(noisy, config, at), start=1):
@@ -96,26 +105,35 @@ def finish(
         hidden_mean += prediction / config.passes
         yield Filled(done / total)
     unmasked = predict(noisy, None)
-    spread = None if collected is None else collected.around(unmasked)
+    spread = None if collected is None else collected.around(unmasked, void)
     result = (unmasked + hidden_mean) / 2
     if config.keep_means:
-        result = result + smoothed(noisy - result)
+        result = result + smoothed(noisy - result, void)
     if config.merge:
         yield Filled((config.passes + 1) / total)
-        models = models or _models(noisy, unmasked, filled, noisy.shape[0])
+        images = noisy.shape[0]
+        models = models or _models(noisy, unmasked, filled, images, marks)
     if not config.merge or not _are_white(models):
         yield Filled(1.0, result, spread=spread)
         return
-    taken = _taken(noisy, unmasked, predict, config.seed, at)
+    left = noisy - unmasked
+    known = left if void is None else left[~void.expand_as(left)]
+    step = max(_PROBE * float(known.square().mean().sqrt()), _LEAST_PROBE)
+    taken = _taken(noisy, unmasked, predict, step, seed=config.seed, at=at)
     # Open in all passes but one, and in the one that hides nothing.
     share = 1 - 1 / (2 * config.passes)
     variance = _variance(models, unmasked)
-    image = merged(noisy, result, share * taken, variance)
+    image = merged(noisy, result, share * taken, variance, void)
     yield Filled(1.0, image, merged=True, spread=spread)
 
 
 def learn_noise(
-    noisy: Tensor, predict: Predict, config: FillingConfig, *, images: int
+    noisy: Tensor,
+    predict: Predict,
+    config: FillingConfig,
+    *,
+    images: int,
+    marks: Tensor | None = None,
 ) -> NoiseModels:
     """Estimate the noise of planes from windows of them.
 
@@ -130,6 +148,8 @@ def learn_noise(
     images : int
         How many images one plane is: the opponents of its colours, where the network
         sees those.
+    marks : Tensor, optional
+        As for `finish`.
 
     Returns
     -------
@@ -139,7 +159,7 @@ def learn_noise(
     filled = torch.empty_like(noisy)
     for masked in _masks(noisy, config, (0, 0)):
         filled = torch.where(masked, predict(noisy, masked), filled)
-    return _models(noisy, predict(noisy, None), filled, images)
+    return _models(noisy, predict(noisy, None), filled, images, marks)
 
 
 def passes_of(config: FillingConfig) -> int:
@@ -155,7 +175,7 @@ def _masks(noisy: Tensor, config: FillingConfig, at: tuple[int, int]) -> list[Te
 
 
 def _models(
-    noisy: Tensor, unmasked: Tensor, filled: Tensor, images: int
+    noisy: Tensor, unmasked: Tensor, filled: Tensor, images: int, marks: Tensor | None
 ) -> NoiseModels:
     """Estimate the noise by image and channel, over all windows of the same image."""
     found = [
@@ -163,11 +183,15 @@ def _models(
         for image in (noisy, unmasked, filled)
     ]
     found.append(_sources(found[-1], dim=1))
+    marked = None if marks is None else marks[::images]
+
+    def model(number: int, channel: int) -> NoiseModel:
+        left, *others = (image[:, number, channel, None] for image in found)
+        return estimate_noise(left, *others, marks=marked)
+
+    channels = range(noisy.shape[1])
     return tuple(
-        tuple(
-            estimate_noise(*(image[:, number, channel, None] for image in found))
-            for channel in range(noisy.shape[1])
-        )
+        tuple(model(number, channel) for channel in channels)
         for number in range(images)
     )
 
@@ -201,6 +225,8 @@ def _taken(
     noisy: Tensor,
     unmasked: Tensor,
     predict: Predict,
+    step: float,
+    *,
     seed: int,
     at: tuple[int, int],
 ) -> Tensor:
@@ -209,8 +235,6 @@ def _taken(
     All pixels are moved at once, up or down at random, so that what their neighbours
     cause averages out (Ramani et al. 2008, Monte-Carlo SURE).
     """
-    spread = float((noisy - unmasked).square().mean().sqrt())
-    step = max(_PROBE * spread, _LEAST_PROBE)
     shape = tuple(noisy.shape)
     drawn = numbers_at(shape, 2, seed=(seed, 1), at=at, device=noisy.device)
     signs = drawn.to(noisy.dtype) * 2 - 1
@@ -225,7 +249,13 @@ On top of twice the standard error of a local mean: a weight of the noisy pixel 
 due to chance alone would bring noise back."""
 
 
-def merged(noisy: Tensor, predicted: Tensor, taken: Tensor, variance: Tensor) -> Tensor:
+def merged(
+    noisy: Tensor,
+    predicted: Tensor,
+    taken: Tensor,
+    variance: Tensor,
+    void: Tensor | None = None,
+) -> Tensor:
     """Merge a prediction with the noisy image, each by its error.
 
     Parameters
@@ -239,6 +269,8 @@ def merged(noisy: Tensor, predicted: Tensor, taken: Tensor, variance: Tensor) ->
         noise in it is averaged out.
     variance : Tensor
         Of the same shape: variance of the noise.
+    void : Tensor, optional
+        Shape (N, 1, Y, X), bool: pixels that are no measurement.
 
     Returns
     -------
@@ -246,7 +278,7 @@ def merged(noisy: Tensor, predicted: Tensor, taken: Tensor, variance: Tensor) ->
         ``predicted + w * (noisy - predicted)``, with w in 0..1 over some 16 pixels.
     """
     doubt = 1 + CAUTION + 2 * math.sqrt(2 / (4 * math.pi * BELL_WIDTH**2))
-    explained = doubt * smoothed(variance * (1 - taken))
+    explained = doubt * smoothed(variance * (1 - taken), void)
     difference = noisy - predicted
-    weight = 1 - explained / smoothed(difference.square()).clamp(min=1e-20)
+    weight = 1 - explained / smoothed(difference.square(), void).clamp(min=1e-20)
     return predicted + weight.clamp(0, 1) * difference

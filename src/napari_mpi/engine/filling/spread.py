@@ -56,8 +56,15 @@ class PassSpread:
         self._squares += moved.square()
         self._count += 1
 
-    def around(self, unmasked: Tensor) -> Tensor:
+    def around(self, unmasked: Tensor, void: Tensor | None = None) -> Tensor:
         """Return standard deviations, from the prediction that hides nothing.
+
+        Parameters
+        ----------
+        unmasked : Tensor
+            That prediction.
+        void : Tensor, optional
+            Shape (N, 1, Y, X), bool: pixels that count in no mean.
 
         Returns
         -------
@@ -68,7 +75,12 @@ class PassSpread:
         centre = _counted(unmasked, self._of) - self._first
         total = self._squares - 2 * centre * self._sum + self._count * centre.square()
         share = max(self._count - 1, 1) / self._count
-        return bell(share * total.clamp(min=0), WIDTH).sqrt()
+        variance = share * total.clamp(min=0)
+        if void is None:
+            return bell(variance, WIDTH).sqrt()
+        counted = bell((~void).to(variance.dtype), WIDTH)
+        # 0 / 0 is what nobody knows.
+        return (bell(variance.masked_fill(void, 0), WIDTH) / counted).sqrt()
 
 
 class EnsembleSpread:

@@ -7,6 +7,7 @@ from napari_mpi.engine.filling.adaptation import Adaptation
 from napari_mpi.engine.filling.ensemble import Ensemble
 from napari_mpi.engine.filling.spread import EnsembleSpread, SpreadOf
 from napari_mpi.engine.filling.stop_rule import StopRule
+from napari_mpi.engine.images.marks import Mark
 from napari_mpi.engine.networks.filling_network import FillingNetwork
 from napari_mpi.engine.settings.filling import FillingConfig
 
@@ -30,6 +31,8 @@ class FillingState:
         and not one image that is taken as a whole.
     spread_of : {'channels', 'mean'}, optional
         Whose spread is wanted, see `SpreadOf`; none if None.
+    marks : Tensor, optional
+        Shape (N, 1, Y, X), see `Mark`: what is no measurement counts in no loss.
     """
 
     def __init__(
@@ -40,8 +43,10 @@ class FillingState:
         *,
         pooled: bool = False,
         spread_of: SpreadOf | None = None,
+        marks: Tensor | None = None,
     ) -> None:
         self.iteration = 0
+        self.marks = marks
         self.spread_of = spread_of
         self.passed_spread: Tensor | None = None
         self.fills: EnsembleSpread | None = None
@@ -62,13 +67,23 @@ class FillingState:
         self.stop: StopRule | None = None
         if config.stop:
             self.stop = StopRule(
-                noisy, config.mask_ratio, config.shared_mask, rng=self.rng
+                noisy,
+                config.mask_ratio,
+                config.shared_mask,
+                rng=self.rng,
+                void=self.void,
             )
+
+    @property
+    def void(self) -> Tensor | None:
+        """Pixels that are no measurement, shape (N, 1, Y, X), bool."""
+        return None if self.marks is None else self.marks >= Mark.CONSTANT
 
     def to(self, device: torch.device | str) -> None:
         """Move network, optimiser and ensemble; the masks' generator stays."""
         self.adaptation.to(device)
         self.ensemble.to(device)
+        self.marks = None if self.marks is None else self.marks.to(device)
         if self.fills is not None:
             self.fills.to(device)
         if self.stop is not None:

@@ -51,10 +51,18 @@ class StopRule:
         One mask for all channels.
     rng : torch.Generator
         Source of the randomness, on the device of ``noisy``.
+    void : Tensor, optional
+        Shape (N, 1, Y, X), bool: pixels that are no measurement, and are not held out.
     """
 
     def __init__(
-        self, noisy: Tensor, mask_ratio: float, shared: bool, *, rng: torch.Generator
+        self,
+        noisy: Tensor,
+        mask_ratio: float,
+        shared: bool,
+        *,
+        rng: torch.Generator,
+        void: Tensor | None = None,
     ) -> None:
         shape = shape_of(noisy, shared=shared)
         images, _, height, width = shape
@@ -65,6 +73,11 @@ class StopRule:
         self.held_out = drawn(HELD_OUT)
         self.held_out[..., height // 2, width // 2] = True  # one at least
         self._window = _centre(images, height, width)
+        if void is not None:
+            self.held_out &= ~void
+            if not self.held_out[self._window].any():
+                self._window = (...,)
+                self.held_out |= _first(~void)
         self._hidden = (drawn(mask_ratio) | self.held_out)[self._window]
         self._errors: list[float] = []
         self._squares = torch.empty(0)  # of the last check, pixel by pixel
@@ -137,6 +150,11 @@ class StopRule:
             return math.inf
         fall = self._errors[-1] - error + doubt
         return _decibel(1 + max(fall, -0.5 * error) / error)
+
+
+def _first(known: Tensor) -> Tensor:
+    """Return where the first pixel is that is known."""
+    return (known.flatten().cumsum(0) == 1).reshape(known.shape) & known
 
 
 def _centre(images: int, height: int, width: int) -> TensorIndex:

@@ -13,6 +13,7 @@ from napari_mpi.engine.images.colours import Colours, colours_of
 from napari_mpi.engine.runtime.errors import ImageError
 
 Array = NDArray[np.generic]
+Void = NDArray[np.bool_]
 
 NETWORK_MARGIN = 0.02
 """Share of the network's range 0..1 that stays free at either end.
@@ -22,6 +23,8 @@ mean of the brightest disc was 0.40 and 0.47 % off without a margin, 0.32 and 0.
 with this one; larger margins raised the error."""
 
 _HOT_RATIO = 4.0  # a spot of one Gaussian sigma 0.6 pixels, sharper than optics give
+_MOST = 2**53  # of 64-bit floats, up to which each whole number has its own
+_SMALLEST, _LARGEST = 1e-30, 1e30  # ranges that float32 can be scaled by
 _HOT_PIXELS, _HOT_SHARE = 4, 1e-4  # more of them than this are taken for structure
 
 
@@ -83,7 +86,7 @@ class IntensityMap:
             Shape (K, Y, X): the C channels, or the opponents of their colours.
         """
         scale = (1 - 2 * NETWORK_MARGIN) / (self.high - self.low)
-        values = image.astype(exact_float(image.dtype)) - self.low
+        values = image.astype(self._exact(image.dtype)) - self.low
         inside: NDArray[np.floating] = NETWORK_MARGIN + values * scale
         darkest, brightest = 0.0, 1.0
         if self.is_sampled:
@@ -95,16 +98,23 @@ class IntensityMap:
             inside = self.colours.to_opponents(inside)
         return inside.astype("f4")
 
+    def _exact(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return a float type that resolves the item's intensities."""
+        usual = _SMALLEST <= self.high - self.low <= _LARGEST
+        return exact_float(dtype) if usual else np.dtype(np.float64)
+
     def from_network(self, image: Array, dtype: np.dtype[np.generic]) -> Array:
         """Map back; integers are rounded, and clipped to what their type can hold."""
-        exact = image.astype(exact_float(dtype))
+        exact = image.astype(self._exact(dtype))
         if self.colours is not None:
             exact = self.colours.from_opponents(exact)
         values = _as_dtype(self.low + (exact - NETWORK_MARGIN) * self.slope, dtype)
         return values if self.colours is None else self.colours.with_constants(values)
 
 
-def measure(planes: Iterable[Array], *, opponents: bool = False) -> IntensityMap:
+def measure(
+    planes: Iterable[Array], *, opponents: bool = False, void: Void | None = None
+) -> IntensityMap:
     """Find the range of intensities over all planes of an item.
 
     A few hot or dead pixels that dwarf all others don't count: where such a pixel
@@ -119,14 +129,34 @@ def measure(planes: Iterable[Array], *, opponents: bool = False) -> IntensityMap
     opponents : bool
         Whether the network is to see the channels, which are colours, by their
         opponents.
+    void : NDArray, optional
+        Shape (Y, X), bool: pixels of each plane that hold no measurement; one at least
+        does.
     """
+    known = planes if void is None else (without(plane, void) for plane in planes)
     return together(
         IntensityMap(
             *_range_without_hot_pixels(plane),
             colours=colours_of(plane) if opponents else None,
         )
-        for plane in planes
+        for plane in known
     )
+
+
+def without(plane: Array, void: Void) -> Array:
+    """Return a plane (C, Y, X) with one of its usual values for what is no measurement.
+
+    Parameters
+    ----------
+    plane : NDArray
+        Shape (C, Y, X).
+    void : NDArray
+        Shape (Y, X), bool, not all True.
+    """
+    known = plane[:, ~void]
+    middle = known.shape[1] // 2
+    usual = np.partition(known, middle, axis=1)[:, middle]
+    return np.where(void, usual[:, None, None], plane)
 
 
 def together(
@@ -164,17 +194,42 @@ def require_intensities(dtype: np.dtype[Any]) -> None:
         )
 
 
+def require_finite(image: Array) -> None:
+    """Raise ImageError unless the image holds finite real numbers only."""
+    require_usable(image)
+    unusable = int(image.size - np.isfinite(image).sum())
+    if unusable:
+        raise ImageError(
+            f"the image has {unusable} values that are NaN or infinite: replace or crop"
+            " them first"
+        )
+
+
 def require_usable(image: Array) -> None:
-    """Raise ImageError unless the image holds finite real numbers."""
+    """Raise ImageError unless the image holds real numbers that can be computed with.
+
+    Single values may be NaN or infinite, but not all.
+    """
     if isinstance(image, np.ma.MaskedArray):
         raise ImageError("the image is a masked array: fill its masked values first")
     require_intensities(image.dtype)
-    if image.dtype.kind == "f":
-        unusable = int(image.size - np.isfinite(image).sum())
-        if unusable:
+    if image.size and image.dtype.kind == "f" and not np.isfinite(image).any():
+        raise ImageError(
+            "all values of the image are NaN or infinite: there is nothing to denoise"
+        )
+    require_exact(image)
+
+
+def require_exact(part: Array) -> None:
+    """Raise ImageError for whole numbers that 64-bit floats do not tell apart."""
+    if part.size and part.dtype.kind in "iu" and part.dtype.itemsize == 8:
+        least = int(part.min()) if part.dtype.kind == "i" else 0
+        most = max(int(part.max()), -least)
+        if most > _MOST:
             raise ImageError(
-                f"the image has {unusable} values that are NaN or infinite: replace or"
-                " crop them first"
+                f"the image holds whole numbers up to {most}, and those beyond 2**53"
+                " cannot be computed with exactly: subtract an offset, or convert them"
+                " to float64"
             )
 
 

@@ -1,6 +1,8 @@
 """Hot and dead pixels: single ones that stand far out of their neighbourhood."""
 
+import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +22,9 @@ _ALONE = 1  # neighbours that may stand out as much by chance
 _NORMAL = 1.4826  # standard deviation by median magnitude
 
 
-def hot_pixels(plane: NDArray[np.floating]) -> NDArray[np.bool_]:
+def hot_pixels(
+    plane: NDArray[np.floating], void: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
     """Find pixels that stand far out, with hardly a neighbour that does.
 
     A pixel is compared with the median of its eight neighbours. It is hot, or dead,
@@ -34,6 +38,8 @@ def hot_pixels(plane: NDArray[np.floating]) -> NDArray[np.bool_]:
     ----------
     plane : NDArray
         Shape (Y, X).
+    void : NDArray, optional
+        Of the same shape: pixels that hold no measurement, and are none of both.
 
     Returns
     -------
@@ -42,7 +48,10 @@ def hot_pixels(plane: NDArray[np.floating]) -> NDArray[np.bool_]:
     """
     values = plane.astype(np.float32)
     out = values - median_filter(values, footprint=_RING)
-    usual = float(np.median(np.abs(out)))
+    if void is not None:
+        out[void] = 0
+    known = out if void is None or void.all() else out[~void]
+    usual = float(np.median(np.abs(known)))
     if usual == 0:
         return np.zeros(values.shape, dtype=bool)
     near = median_filter(np.abs(out), size=_SURROUNDINGS)
@@ -56,7 +65,9 @@ def hot_pixels(plane: NDArray[np.floating]) -> NDArray[np.bool_]:
     return found
 
 
-def hot_pixels_of(noisy: Tensor, *, images: int = 1) -> Tensor:
+def hot_pixels_of(
+    noisy: Tensor, *, images: int = 1, void: Tensor | None = None
+) -> Tensor:
     """Find hot and dead pixels, see `hot_pixels`.
 
     Parameters
@@ -66,6 +77,8 @@ def hot_pixels_of(noisy: Tensor, *, images: int = 1) -> Tensor:
     images : int
         How many images one plane is, the opponents of its colours: a pixel stands out
         most in its own colour.
+    void : Tensor, optional
+        Shape (planes * images, 1, Y, X), bool: pixels that hold no measurement.
 
     Returns
     -------
@@ -75,11 +88,17 @@ def hot_pixels_of(noisy: Tensor, *, images: int = 1) -> Tensor:
     turn = torch.from_numpy(opponents(images)).to(noisy)
     planes = noisy.reshape(-1, images, noisy[0].numel())
     colours = (turn.T @ planes).reshape(-1, *noisy.shape[2:]).cpu().numpy()
-    found = torch.from_numpy(np.stack([hot_pixels(colour) for colour in colours]))
+    voids: Any = itertools.repeat(None)
+    if void is not None:
+        voids = void.expand_as(noisy).reshape(colours.shape).cpu().numpy()
+    pairs = zip(colours, voids, strict=False)
+    found = torch.from_numpy(np.stack([hot_pixels(*pair) for pair in pairs]))
     return found.reshape(noisy.shape).to(noisy.device)
 
 
-def without_hot_pixels(noisy: Tensor, predict: Predict, *, images: int = 1) -> Tensor:
+def without_hot_pixels(
+    noisy: Tensor, predict: Predict, *, images: int = 1, void: Tensor | None = None
+) -> Tensor:
     """Fill hot and dead pixels from their neighbours, as hidden pixels are.
 
     Parameters
@@ -91,8 +110,10 @@ def without_hot_pixels(noisy: Tensor, predict: Predict, *, images: int = 1) -> T
     images : int
         How many images one plane is, the opponents of its colours: a pixel that is hot
         in one colour is so in all of them.
+    void : Tensor, optional
+        As for `hot_pixels_of`.
     """
-    hot = hot_pixels_of(noisy, images=images)
+    hot = hot_pixels_of(noisy, images=images, void=void)
     if not hot.any():
         return noisy
     if images > 1:

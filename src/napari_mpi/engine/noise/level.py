@@ -4,9 +4,12 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.images.axes import ImageAxes
+from napari_mpi.engine.images.extremes import look_in
+from napari_mpi.engine.images.marks import is_void
 from napari_mpi.engine.images.tiles import evenly, middle
 
 Array = NDArray[np.generic]
@@ -41,11 +44,15 @@ def noise_level(image: ArrayLike, layout: ImageAxes) -> float | None:
     found = []
     for index in evenly(layout.planes(), _PLANES):
         part = np.asarray(image[layout.part(index, window)])
-        found += [white_noise_level(plane) for plane in layout.channels_first(part)]
-    return float(np.median(found))
+        channels = layout.channels_first(part)
+        marks = look_in(channels).rule.marks(channels)
+        void = None if marks is None else is_void(marks)
+        if void is None or not void.all():
+            found += [white_noise_level(plane, void) for plane in channels]
+    return float(np.median(found)) if found else 0.0
 
 
-def white_noise_level(plane: Array) -> float:
+def white_noise_level(plane: Array, void: NDArray[np.bool_] | None = None) -> float:
     """Estimate the standard deviation of a plane's white noise.
 
     Second differences along both axes leave little of structure, and of white noise
@@ -58,16 +65,25 @@ def white_noise_level(plane: Array) -> float:
     ----------
     plane : NDArray
         Shape (Y, X), of at least 3 x 3 pixels.
+    void : NDArray, optional
+        Of the same shape: pixels that hold no measurement.
 
     Returns
     -------
     float
-        In the plane's units.
+        In the plane's units; 0 where nothing is measured.
     """
     values = plane.astype(np.float64)
     left = np.abs(np.diff(np.diff(values, n=2, axis=0), n=2, axis=1))
+    if void is not None and void.any():
+        left[binary_dilation(void, np.ones((3, 3)))[1:-1, 1:-1]] = np.nan
     rows, columns = left.shape
     height, width = min(_BLOCK, rows), min(_BLOCK, columns)
     whole = left[: rows // height * height, : columns // width * width]
     blocks = whole.reshape(rows // height, height, columns // width, width)
-    return float(np.median(blocks.mean(axis=(1, 3)))) * _MEAN_OF_NORMAL / _NORM
+    means = blocks.mean(axis=(1, 3))
+    if not np.isfinite(means).any():  # no block without a gap
+        means = left
+    known = means[np.isfinite(means)]
+    usual = float(np.median(known)) if known.size else 0.0
+    return usual * _MEAN_OF_NORMAL / _NORM

@@ -9,12 +9,14 @@ from scipy.optimize import nnls
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_mpi.engine.images.marks import Mark
 from napari_mpi.engine.noise.correlation import REPEATED, repeated_share
 
 _LEVELS = 12  # of intensity, at which the variance is measured
 _FLAT_SHARE = 0.3  # of the pixels of a level: those with the least structure
 _FLAT_REACH = 7  # pixels: side of the square over which structure is looked for
 _FEWEST = 64  # pixels, with which a variance is known to within some 20 %
+_CUT = 0.02  # share of the pixels of a level, that may be cut off
 
 WHITE = 1.5
 """Ratio of noise variances, of pixels two apart and of neighbours, still called white.
@@ -64,7 +66,12 @@ class NoiseModel:
 
 
 def estimate_noise(
-    noisy: Tensor, predicted: Tensor, filled: Tensor, by: Tensor | None = None
+    noisy: Tensor,
+    predicted: Tensor,
+    filled: Tensor,
+    by: Tensor | None = None,
+    *,
+    marks: Tensor | None = None,
 ) -> NoiseModel:
     """Estimate the noise of one image from what predictions leave of it.
 
@@ -85,23 +92,46 @@ def estimate_noise(
     by : Tensor, optional
         Of the same shape, the intensity that the variance goes with; ``filled`` itself
         if None. Not so for differences of colours, see `noise_sources`.
+    marks : Tensor, optional
+        Shape (N, 1, Y, X), see `Mark`: what is no measurement does not count, nor do
+        levels at which noise is cut off.
     """
     left = noisy - predicted
     fine, coarse = (_finest(left, step).square() for step in (1, 2))
     structure = _box(filled.square()) - _box(filled).square()
-    columns = (_box(filled if by is None else by), structure, fine, coarse)
-    levels, fines, coarses = _by_level(
-        *(column.flatten().cpu().numpy() for column in columns)
-    )
+    columns = [_box(filled if by is None else by), structure, fine, coarse]
+    if marks is None:
+        rows = [column.flatten().cpu().numpy() for column in columns]
+        levels, fines, coarses = _by_level(*rows)
+        kept = np.ones(len(levels), dtype=bool)
+    else:
+        columns.append(_box((_is_cut(marks)).to(noisy.dtype)))
+        whole = _is_whole(marks).expand_as(noisy)
+        rows = [column[whole].cpu().numpy() for column in columns]
+        levels, fines, coarses, cut = _by_level(*rows)
+        kept = cut <= max(_CUT, cut.min())
+        left = left.masked_fill(marks >= Mark.CONSTANT, 0)
     # Structure that is left raises it too, at some levels: correlated noise at all.
-    spread = float(np.quantile(coarses / np.maximum(fines, 1e-20), 0.25))
+    ratios = coarses / np.maximum(fines, 1e-20)
+    spread = float(np.quantile(ratios[kept], 0.25))
     repeated = repeated_share(left)
     # White noise is alike in both sizes. What is left beside it is in one more than in
     # the other: correlated noise must not be underestimated, nor structure count as it.
     is_structure = spread >= WHITE and repeated >= REPEATED
     variances = (np.minimum if is_structure else np.maximum)(fines, coarses)
-    slope, floor = _line(levels - levels[0], variances)
+    slope, floor = _line((levels - levels[0])[kept], variances[kept])
     return NoiseModel(slope, floor, float(levels[0]), spread, repeated)
+
+
+def _is_cut(marks: Tensor) -> Tensor:
+    return (marks == Mark.CUT_OFF) | (marks == Mark.SATURATED)
+
+
+def _is_whole(marks: Tensor) -> Tensor:
+    """Tell pixels whose surroundings are measured; all that are, if there are few."""
+    void = marks >= Mark.CONSTANT
+    near = F.max_pool2d(void.float(), _FLAT_REACH, 1, _FLAT_REACH // 2) > 0
+    return ~near if int((~near).sum()) >= _FEWEST else ~void
 
 
 def _finest(image: Tensor, step: int) -> Tensor:

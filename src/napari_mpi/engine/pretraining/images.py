@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_mpi.engine.files.formats import PICTURE, TIFF, read_image
 from napari_mpi.engine.images.axes import ImageAxes
-from napari_mpi.engine.images.intensity import require_usable
+from napari_mpi.engine.images.intensity import require_finite
 from napari_mpi.engine.pretraining.views import WHOLE_LUMA, View
 from napari_mpi.engine.runtime.errors import EngineError, ImageError, ImageFileError
 from napari_mpi.engine.runtime.jobs import Job
@@ -211,7 +211,7 @@ def _planes_of(path: Path, smallest_side: int) -> list[TrainingImage]:
         raise ImageFileError("it is no TIFF, PNG or JPEG file")
     image = read_image(path)
     layout = ImageAxes(image.axes, image.array.shape)
-    require_usable(image.array)
+    require_finite(image.array)
     sides = [image.array.shape[image.axes.index(letter)] for letter in "YX"]
     if min(sides) < smallest_side:
         raise ImageError(

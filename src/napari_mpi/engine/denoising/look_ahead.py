@@ -1,0 +1,109 @@
+"""Before the first plane of a channel: its sample, its noise, its settings."""
+
+import dataclasses
+
+from napari_mpi.engine.denoising.planes import Plane
+from napari_mpi.engine.denoising.sampling.judged import windows_to_judge
+from napari_mpi.engine.denoising.sampling.take import Sample, take_sample
+from napari_mpi.engine.denoising.snapshot import Account, DenoisingSnapshot
+from napari_mpi.engine.denoising.state import ChannelState
+from napari_mpi.engine.denoising.task import Task, with_precision
+from napari_mpi.engine.images.axes import Index
+from napari_mpi.engine.noise.choice import choose
+from napari_mpi.engine.noise.look import look_at_noise
+from napari_mpi.engine.runtime.jobs import SNAPSHOT_INTERVAL, Every, Job, beating
+from napari_mpi.engine.settings.filling import FillingConfig
+
+
+class LookAhead:
+    """Reads and judges what is needed before planes are filled.
+
+    Parameters
+    ----------
+    task : Task
+        What is done.
+    account : Account
+        Tells how far reading is.
+    interval : float
+        Least time between two snapshots in seconds.
+    """
+
+    def __init__(self, task: Task, account: Account, interval: float) -> None:
+        self._task, self._account, self._interval = task, account, interval
+
+    def config_of(self, channel: ChannelState, planes: list[Index]) -> FillingConfig:
+        """Return the settings that a channel's own noise chooses, if it is to."""
+        task = self._task
+        if not task.config.by_noise:
+            return task.config
+        if channel.choice is None:
+            sample = channel.sample
+            seen = windows_to_judge(task.image, task.layout, planes, sample)
+            seen = seen.to(task.device)
+            found = look_at_noise(
+                seen.image,
+                sample.intensities.noise_slope,
+                opponents=task.opponents,
+                marks=seen.marks,
+            )
+        else:
+            found = channel.choice.found
+        choice = choose(task.config, found, task.weights.network)
+        config = with_precision(choice.config, task.device)
+        channel.choice = dataclasses.replace(choice, config=config)
+        return config
+
+    def sample_of(
+        self, planes: list[Index], number: int
+    ) -> Job[DenoisingSnapshot, Sample]:
+        """Take a sample of a channel; of all planes if the first ones may mislead.
+
+        Parameters
+        ----------
+        planes : list of tuple
+            Index of every plane of the channel.
+        number : int
+            Of the plane that waits for it.
+        """
+        task = self._task
+        index = task.layout.planes()[number]
+        # Predictions that end with the range: all of it must be known.
+        is_bounded = task.weights.network.architecture == "skip"
+        for thorough in (is_bounded, True):
+            job = take_sample(
+                task.image,
+                task.layout,
+                planes,
+                side=task.sample_side if task.shares else 0,
+                seed=task.config.seed,
+                thorough=thorough,
+                opponents=task.opponents,
+                no_data=task.no_data,
+            )
+            sample = yield from self._reading(job, number, index)
+            if not sample.is_doubtful:
+                break
+        return sample
+
+    def windows_of(self, plane: Plane) -> Job[DenoisingSnapshot, Sample]:
+        """Cut windows out of one large plane; its intensities are known."""
+        task = self._task
+        job = take_sample(
+            task.image,
+            task.layout,
+            [plane.index],
+            side=task.sample_side,
+            seed=task.config.seed,
+            no_data=task.no_data,
+        )
+        return (yield from self._reading(job, plane.number, plane.index))
+
+    def _reading(
+        self, job: Job[float, Sample], number: int, index: Index
+    ) -> Job[DenoisingSnapshot, Sample]:
+        due = Every(max(self._interval, SNAPSHOT_INTERVAL))
+
+        def tell(share: float) -> DenoisingSnapshot:
+            return self._account.reading_snapshot(number, index, share)
+
+        return (yield from beating(job, due, tell))

@@ -1,0 +1,1 @@
+"""What is read of an item before its first plane is filled."""

@@ -1,0 +1,142 @@
+"""A sample of an item: its range of intensities, and windows to adapt to."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_mpi.engine.denoising.planes import Noisy, Plane, as_noisy
+from napari_mpi.engine.denoising.sampling.ranges import NoData, Ranges
+from napari_mpi.engine.denoising.sampling.windows import Windows
+from napari_mpi.engine.images.arrays import ArrayLike
+from napari_mpi.engine.images.axes import ImageAxes, Index
+from napari_mpi.engine.images.intensity import IntensityMap, require_exact
+from napari_mpi.engine.images.marks import MarkRule
+from napari_mpi.engine.images.tiles import evenly, tiles
+
+Array = NDArray[np.generic]
+
+SAMPLED_PLANES = 32
+"""Planes of an item that are read before the first is filled, at the most."""
+
+_BLOCK = 1024  # pixels along each axis that are read at once
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was found in an item.
+
+    Parameters
+    ----------
+    intensities : IntensityMap
+        The item's range of intensities.
+    rule : MarkRule
+        Which of its pixels hold a measurement.
+    windows : list of NDArray
+        Each of shape (C, Y, X), in the image's units, all of one size; mostly of pixels
+        that hold a measurement.
+    flashes : dict
+        Ranges of planes that are far brighter than the others, by their number within
+        the item.
+    """
+
+    intensities: IntensityMap
+    rule: MarkRule
+    windows: list[Array] = field(repr=False)
+    flashes: dict[int, IntensityMap] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether there is nothing to denoise."""
+        return self.intensities.is_flat
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether more must be read to leave out what seems to have no noise."""
+        return self.intensities.is_doubtful
+
+    def plane(self, layout: ImageAxes, index: Index, number: int, place: int) -> Plane:
+        """Return a plane of the item, with its range and its rule.
+
+        Parameters
+        ----------
+        layout : ImageAxes
+            Axes of the image.
+        index : tuple
+            The plane's index.
+        number, place : int
+            Its number in the image, and within the item.
+        """
+        if place not in self.flashes:
+            return Plane(layout, self.intensities, index, number, self.rule)
+        rule = MarkRule(self.rule.no_data, self.rule.constants)
+        own = self.flashes[place]
+        return Plane(layout, own, index, number, rule, is_usual=False)
+
+    def noisy(self, windows: Sequence[Array], channels: int) -> list[Noisy]:
+        """Return windows of the item as a network of so many channels takes them."""
+        return [as_noisy(w, self.intensities, self.rule, channels) for w in windows]
+
+
+def take_sample(
+    image: ArrayLike,
+    layout: ImageAxes,
+    item: Sequence[Index],
+    *,
+    side: int,
+    seed: int,
+    thorough: bool = False,
+    opponents: bool = False,
+    no_data: NoData = (),
+) -> Generator[float, None, Sample]:
+    """Measure the intensities of an item, and cut windows out of it at random.
+
+    Every plane is read once, in blocks, or, of an item with many, planes at even
+    distances; the windows are spread evenly over what is read.
+
+    Parameters
+    ----------
+    image : ArrayLike
+        The image.
+    layout : ImageAxes
+        Its axes.
+    item : sequence of tuple
+        Index of every plane of the item.
+    side : int
+        Rows and columns of a window, less where the planes are smaller; 0 for none.
+    seed : int
+        Source of the randomness.
+    thorough : bool
+        Whether to read all planes, however many there are.
+    opponents : bool
+        Whether the network is to see the colours by their opponents.
+    no_data : tuple of (float, float)
+        Ranges of values that stand for no measurement.
+
+    Yields
+    ------
+    float
+        Share that has been read, 0..1.
+
+    Raises
+    ------
+    ImageError
+        If the image holds whole numbers that cannot be computed with.
+    """
+    count = len(item) if thorough else min(SAMPLED_PLANES, len(item))
+    planes = evenly(range(len(item)), count)
+    blocks = [tile.core for tile in tiles(layout.plane_shape, _BLOCK)]
+    windows = Windows(count, blocks, side, seed)
+    ranges = Ranges(no_data, opponents=opponents)
+    for number in range(count * len(blocks)):
+        plane, block = planes[number // len(blocks)], blocks[number % len(blocks)]
+        raw = np.asarray(image[layout.part(item[plane], block)])
+        require_exact(raw)
+        values = layout.channels_first(raw)
+        marks = ranges.add(plane, values)
+        windows.cut(number, values, marks)
+        yield (number + 1) / (count * len(blocks))
+    intensities, rule, flashes = ranges.together(is_sampled=count < len(item))
+    skipped = {n for n, plane in enumerate(planes) if plane in flashes}
+    return Sample(intensities, rule, windows.chosen(skipped), flashes)
