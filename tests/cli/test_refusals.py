@@ -58,10 +58,8 @@ def truncated(path):
     path.write_bytes(path.read_bytes()[:-300])
 
 
-def with_nan(path):
-    array = np.ones((16, 20), np.float32)
-    array[3, 4] = np.nan
-    tifffile.imwrite(path, array)
+def all_nan(path):
+    tifffile.imwrite(path, np.full((16, 20), np.nan, np.float32))
 
 
 def complex_numbers(path):
@@ -74,7 +72,7 @@ def complex_numbers(path):
         (missing, "check the path"),
         (text, "damaged or of another kind"),
         (truncated, "is damaged: it has 692 bytes of the 992"),
-        (with_nan, "1 values that are NaN"),
+        (all_nan, "all values of the image are NaN"),
         (complex_numbers, "complex numbers"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

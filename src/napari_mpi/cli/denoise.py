@@ -13,6 +13,7 @@ from napari_mpi.engine.runtime.errors import ImageFileError
 from napari_mpi.engine.runtime.whole_files import require_other_file
 
 if TYPE_CHECKING:
+    from napari_mpi.engine.denoising.file import DenoisedFile
     from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
     from napari_mpi.engine.files.metadata import ImageFile
     from napari_mpi.engine.networks.weights import Weights
@@ -55,7 +56,7 @@ def _denoise(options: argparse.Namespace) -> None:
     if options.uncertainty is not None:
         tell(f"written  {options.uncertainty}")
     if reference is not None:
-        _report_quality(image.array, made.result, reference, task.layout)
+        _report_quality(image.array, made, reference, task.layout)
 
 
 def _reference(path: Path | None, image: "ImageFile", layout: Any) -> Any:
@@ -75,10 +76,15 @@ def _reference(path: Path | None, image: "ImageFile", layout: Any) -> Any:
     return reference
 
 
-def _report_quality(noisy: Any, result: Any, reference: Any, layout: Any) -> None:
+def _report_quality(
+    noisy: Any, made: "DenoisedFile", reference: Any, layout: Any
+) -> None:
     from napari_mpi.engine.images.quality import quality
 
-    before, after = (quality(image, reference, layout) for image in (noisy, result))
+    before, after = (
+        quality(image, reference, layout, void_of=made.void_of)
+        for image in (noisy, made.result)
+    )
     print(f"noisy    {before}")
     print(f"denoised {after} (data range {after.data_range:g})")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.sampling.take import require_measured
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import Task, prepare
@@ -18,6 +19,7 @@ from napari_mpi.engine.files.formats import (
 from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.filling.spread import SHOWS
 from napari_mpi.engine.images.axes import ImageAxes
+from napari_mpi.engine.images.quality import VoidOf
 from napari_mpi.engine.networks.weights import Weights
 from napari_mpi.engine.runtime.errors import ImageFileError
 from napari_mpi.engine.runtime.jobs import Job
@@ -41,12 +43,15 @@ class DenoisedFile:
         What was found of its noise, and chosen by it, in words.
     notes : tuple of str
         What a person should know about it.
+    void_of : callable
+        Tells which pixels held no measurement, see `quality`.
     """
 
     result: Any = field(repr=False)
     made: dict[str, Any]
     noise: tuple[str, ...]
     notes: tuple[str, ...]
+    void_of: VoidOf = field(repr=False)
 
 
 def opened_image(source: Path, axes: str | None = None) -> ImageFile:
@@ -99,6 +104,7 @@ def open_file(
     """
     image = opened_image(source, method.axes)
     require_writable(output, image)
+    require_measured(image.array, ImageAxes(image.axes, image.array.shape))
     task = prepare(
         image.array,
         image.axes,
@@ -146,7 +152,8 @@ def denoise_file(
         beside = _beside(image, task.layout, state.spread)
         write_image(uncertainty, beside, provenance={**made, "shows": SHOWS})
     notes = (*_notes_on(image), *state.notes_on(task.config))
-    return DenoisedFile(result, made, state.noise_in_words(), notes)
+    void_of = state.void_in(task.image, task.layout)
+    return DenoisedFile(result, made, state.noise_in_words(), notes, void_of)
 
 
 def require_uncertainty(path: Path, result: Path) -> None:

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from napari_mpi.engine.denoising.sampling.take import Sample
 from napari_mpi.engine.denoising.shared_adaptation import SharedAdaptation
 from napari_mpi.engine.filling.state import FillingState
-from napari_mpi.engine.images.marks import WORDS, Mark, Marks
+from napari_mpi.engine.images.arrays import ArrayLike
+from napari_mpi.engine.images.axes import ImageAxes, Index
+from napari_mpi.engine.images.marks import WORDS, Mark, Marks, is_void
+from napari_mpi.engine.images.quality import VoidOf
 from napari_mpi.engine.noise.choice import Choice
 from napari_mpi.engine.settings.filling import FillingConfig
 from napari_mpi.engine.settings.presets import GUARDED, UNMERGED
@@ -104,6 +107,29 @@ class DenoisingState:
             counts[Mark.MEASURED] += math.prod(shape)
         else:
             counts += np.bincount(marks.ravel(), minlength=len(Mark))
+
+    def void_in(self, image: ArrayLike, layout: ImageAxes) -> VoidOf:
+        """Return what tells which pixels of a plane hold no measurement.
+
+        Parameters
+        ----------
+        image : ArrayLike
+            The source.
+        layout : ImageAxes
+            Its axes.
+        """
+        count = layout.plane_count // layout.channel_count
+
+        def void_of(number: int, index: Index) -> NDArray[np.bool_] | None:
+            channel = self.channels.get(number // count)
+            if channel is None:
+                return None
+            plane = channel.sample.plane(layout, index, number, number % count)
+            values = layout.channels_first(np.asarray(image[index]))
+            marks = plane.rule.marks(values)
+            return None if marks is None else is_void(marks)
+
+        return void_of
 
     def to(self, device: torch.device) -> None:
         """Move what is needed to go on to a device."""

@@ -15,6 +15,9 @@ from napari_mpi.engine.runtime.errors import ImageError
 Array = NDArray[np.generic]
 Void = NDArray[np.bool_]
 
+ALL_UNKNOWN = "all values of the image are NaN or infinite: nothing can be denoised"
+"""What is said of an image without one value to compute with."""
+
 NETWORK_MARGIN = 0.02
 """Share of the network's range 0..1 that stays free at either end.
 
@@ -214,9 +217,7 @@ def require_usable(image: Array) -> None:
         raise ImageError("the image is a masked array: fill its masked values first")
     require_intensities(image.dtype)
     if image.size and image.dtype.kind == "f" and not np.isfinite(image).any():
-        raise ImageError(
-            "all values of the image are NaN or infinite: there is nothing to denoise"
-        )
+        raise ImageError(ALL_UNKNOWN)
     require_exact(image)
 
 

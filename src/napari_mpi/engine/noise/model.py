@@ -16,7 +16,7 @@ _LEVELS = 12  # of intensity, at which the variance is measured
 _FLAT_SHARE = 0.3  # of the pixels of a level: those with the least structure
 _FLAT_REACH = 7  # pixels: side of the square over which structure is looked for
 _FEWEST = 64  # pixels, with which a variance is known to within some 20 %
-_CUT = 0.02  # share of the pixels of a level, that may be cut off
+_CUT = 0.2  # share of a level's pixels cut off, from which on its variance is too small
 
 WHITE = 1.5
 """Ratio of noise variances, of pixels two apart and of neighbours, still called white.

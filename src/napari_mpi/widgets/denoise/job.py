@@ -118,7 +118,8 @@ def denoise_job(
             yield Advance(snapshot, _psnr(snapshot, reference, span))
     finally:
         job.close()
-    yield Finished(_quality(state.result, reference, layout))
+    void_of = state.void_in(task.image, layout)
+    yield Finished(_quality(state.result, reference, layout, void_of))
 
 
 def _psnr(snapshot: Any, reference: Any, span: float | None) -> float | None:
@@ -129,10 +130,16 @@ def _psnr(snapshot: Any, reference: Any, span: float | None) -> float | None:
         return None
     clean = np.asarray(reference[snapshot.index]).astype(float)
     image = snapshot.image.astype(float)
-    return float(peak_signal_noise_ratio(clean, image, data_range=span))
+    known = np.isfinite(clean) & np.isfinite(image)
+    if not known.any():
+        return None
+    psnr = peak_signal_noise_ratio(clean[known], image[known], data_range=span)
+    return float(psnr)
 
 
-def _quality(result: Any, reference: Any, layout: Any) -> str | None:
+def _quality(result: Any, reference: Any, layout: Any, void_of: Any) -> str | None:
     from napari_mpi.engine.images.quality import quality
 
-    return None if reference is None else str(quality(result, reference, layout))
+    if reference is None:
+        return None
+    return str(quality(result, reference, layout, void_of=void_of))

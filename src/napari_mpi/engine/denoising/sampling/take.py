@@ -11,9 +11,10 @@ from napari_mpi.engine.denoising.sampling.ranges import NoData, Ranges
 from napari_mpi.engine.denoising.sampling.windows import Windows
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.images.axes import ImageAxes, Index
-from napari_mpi.engine.images.intensity import IntensityMap, require_exact
+from napari_mpi.engine.images.intensity import ALL_UNKNOWN, IntensityMap, require_exact
 from napari_mpi.engine.images.marks import MarkRule
 from napari_mpi.engine.images.tiles import evenly, tiles
+from napari_mpi.engine.runtime.errors import ImageError
 
 Array = NDArray[np.generic]
 
@@ -140,3 +141,18 @@ def take_sample(
     intensities, rule, flashes = ranges.together(is_sampled=count < len(item))
     skipped = {n for n, plane in enumerate(planes) if plane in flashes}
     return Sample(intensities, rule, windows.chosen(skipped), flashes)
+
+
+def require_measured(image: ArrayLike, layout: ImageAxes) -> None:
+    """Raise ImageError if an image of reals has no finite value; reads up to the first.
+
+    For asking before hours of work, not after.
+    """
+    if np.dtype(image.dtype).kind != "f":
+        return
+    blocks = [tile.core for tile in tiles(layout.plane_shape, _BLOCK)]
+    for plane in layout.planes():
+        for block in blocks:
+            if np.isfinite(np.asarray(image[layout.part(plane, block)])).any():
+                return
+    raise ImageError(ALL_UNKNOWN)
