@@ -10,7 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from napari_mpi.engine.denoising.look_ahead import LookAhead
-from napari_mpi.engine.denoising.planes import Noisy, Plane, PlaneOrder
+from napari_mpi.engine.denoising.noisy import Noisy
+from napari_mpi.engine.denoising.planes import Plane, PlaneOrder
 from napari_mpi.engine.denoising.shared_adaptation import SharedAdaptation
 from napari_mpi.engine.denoising.snapshot import Account, DenoisingSnapshot
 from napari_mpi.engine.denoising.state import ChannelState, DenoisingState

@@ -1,19 +1,18 @@
 """A plane of an image: read into the network's units, window by window, and back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from napari_mpi.engine.denoising.noisy import Noisy, as_noisy
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.images.axes import ImageAxes, Index
-from napari_mpi.engine.images.intensity import IntensityMap, require_exact, without
-from napari_mpi.engine.images.marks import Mark, MarkRule, is_void
+from napari_mpi.engine.images.intensity import IntensityMap, require_exact
+from napari_mpi.engine.images.marks import MarkRule
 from napari_mpi.engine.images.tiles import Window
-from napari_mpi.engine.noise.smoothing import filled_in
 
 Array = NDArray[np.generic]
 
@@ -51,7 +50,7 @@ class Plane:
 
     def read(
         self, image: ArrayLike, channels: int, window: Window | None = None
-    ) -> "Noisy":
+    ) -> Noisy:
         """Read the plane, or a window of it, for a network of so many channels.
 
         Raises
@@ -62,7 +61,8 @@ class Plane:
         raw = np.asarray(image[self.part(window)])
         require_exact(raw)
         values = self.layout.channels_first(raw)
-        return as_noisy(values, self.intensities, self.rule, channels)
+        at = (0, 0) if window is None else (window[0].start, window[1].start)
+        return as_noisy(values, self.intensities, self.rule, channels, at=at)
 
     def restored(self, filled: NDArray[np.float32], dtype: np.dtype[Any]) -> Array:
         """Map what a network made of a window back to the image's type and order.
@@ -99,101 +99,6 @@ class Plane:
         deviation = np.sqrt(squares.mean(axis=0, keepdims=True))
         units = (deviation * self.intensities.slope).astype(dtype)
         return self.layout.without_colours.from_channels_first(units)
-
-
-@dataclass(frozen=True, slots=True)
-class Noisy:
-    """A window of a plane as a network takes it.
-
-    Parameters
-    ----------
-    image : Tensor
-        Shape (N, channels, Y, X), in network units, see `as_tensor`; what is no
-        measurement is filled in from around it.
-    marks : Tensor, optional
-        Shape (N, 1, Y, X), uint8, see `Mark`; None where all is measured.
-    """
-
-    image: torch.Tensor
-    marks: torch.Tensor | None = None
-
-    def to(self, device: torch.device) -> "Noisy":
-        """Return it on a device."""
-        marks = None if self.marks is None else self.marks.to(device)
-        return Noisy(self.image.to(device), marks)
-
-    @property
-    def is_void(self) -> bool:
-        """Whether nothing of it is a measurement."""
-        return self.marks is not None and bool((self.marks >= Mark.CONSTANT).all())
-
-    @property
-    def area(self) -> int:
-        """Number of pixels."""
-        rows, columns = self.image.shape[-2:]
-        return int(rows * columns)
-
-    def corner(self, rows: int, columns: int) -> "Noisy":
-        """Return its first rows and columns."""
-        marks = None if self.marks is None else self.marks[..., :rows, :columns]
-        return Noisy(self.image[..., :rows, :columns], marks)
-
-    @property
-    def void(self) -> torch.Tensor | None:
-        """Pixels that are no measurement, shape (N, 1, Y, X), bool."""
-        return None if self.marks is None else self.marks >= Mark.CONSTANT
-
-
-def together(parts: Sequence[Noisy]) -> Noisy:
-    """Return windows of one size as one batch, in their order.
-
-    Parameters
-    ----------
-    parts : sequence of Noisy
-        At least one.
-    """
-    images = torch.cat([part.image for part in parts])
-    if all(part.marks is None for part in parts):
-        return Noisy(images)
-    marks = [
-        torch.zeros_like(part.image[:, :1], dtype=torch.uint8)
-        if part.marks is None
-        else part.marks
-        for part in parts
-    ]
-    return Noisy(images, torch.cat(marks))
-
-
-def as_noisy(
-    values: Array, intensities: IntensityMap, rule: MarkRule, channels: int
-) -> Noisy:
-    """Map a window (C, Y, X) in the image's units for a network of so many channels."""
-    marks = rule.marks(values)
-    if marks is None:
-        return Noisy(as_tensor(intensities.to_network(values), channels))
-    void = is_void(marks)
-    if void.all():
-        values = np.zeros_like(values)
-    elif void.any():
-        values = without(values, void)
-    image = as_tensor(intensities.to_network(values), channels)
-    told = torch.from_numpy(marks)[None, None].expand(image.shape[0], -1, -1, -1)
-    hidden = torch.from_numpy(void)[None, None]
-    if void.any():
-        image = filled_in(image, hidden.expand(image.shape[0], -1, -1, -1))
-    return Noisy(image, told.contiguous())
-
-
-def as_tensor(colours: NDArray[np.float32], channels: int) -> torch.Tensor:
-    """Arrange (C, Y, X) in network units for a network of so many channels.
-
-    One channel takes the opponents of colours as images, (C, 1, Y, X); three take a
-    grey plane three times, (1, 3, Y, X).
-    """
-    plane = torch.from_numpy(np.ascontiguousarray(colours))
-    if channels == 1:
-        return plane[:, None]
-    return plane.expand(channels, -1, -1)[None].contiguous()
 
 
 _FAR = 1_000_000  # another channel is farther than any plane of the same one

@@ -10,7 +10,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from napari_mpi.engine.denoising.planes import Noisy, Plane, together
+from napari_mpi.engine.denoising.noisy import Noisy, together
+from napari_mpi.engine.denoising.planes import Plane
 from napari_mpi.engine.filling.iterative import adapting
 from napari_mpi.engine.filling.passes import Filled, NoiseModels, finish, learn_noise
 from napari_mpi.engine.filling.progress import Progress, Reporter

@@ -21,7 +21,7 @@ from napari_mpi.engine.noise.correlation import (
     repeated_share,
 )
 from napari_mpi.engine.noise.model import estimate_noise
-from napari_mpi.engine.noise.smoothing import smoothed
+from napari_mpi.engine.noise.smoothing import scattered, smoothed
 from napari_mpi.engine.runtime.errors import ConfigError
 from napari_mpi.engine.runtime.jobs import SNAPSHOT_INTERVAL, Job
 from napari_mpi.engine.settings.filling import FillingConfig
@@ -173,7 +173,8 @@ def adapting(
 
 def _look(state: FillingState, noisy: Tensor, config: FillingConfig) -> None:
     """Start from what the network sees before it is adapted, and judge the noise."""
-    seen = state.adaptation.predict(noisy)
+    gaps = None if state.void is None else scattered(state.void)
+    seen = state.adaptation.predict(noisy, gaps)
     state.ensemble.image.copy_(seen)
     left = noisy - seen
     if state.void is not None:
@@ -222,6 +223,7 @@ def _iterate(
         scored, masked = masked & ~held_out, masked | held_out
     if state.void is not None:
         scored = scored & ~state.void[window]
+        masked = masked | scattered(state.void[window])
     if config.guard and not state.looked:
         _judge(state, part - state.adaptation.score(part, masked, scored)[0], config)
         state.looked = True

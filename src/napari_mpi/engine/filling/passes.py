@@ -14,7 +14,7 @@ from napari_mpi.engine.images.colours import noise_sources
 from napari_mpi.engine.images.marks import Mark
 from napari_mpi.engine.images.tiles import Window
 from napari_mpi.engine.noise.model import NoiseModel, estimate_noise
-from napari_mpi.engine.noise.smoothing import BELL_WIDTH, smoothed
+from napari_mpi.engine.noise.smoothing import BELL_WIDTH, scattered, smoothed
 from napari_mpi.engine.settings.filling import FillingConfig
 
 Predict = Callable[[Tensor, Tensor | None], Tensor]
@@ -95,16 +95,17 @@ def finish(
     """
     total = passes_of(config)
     void = None if marks is None else marks >= Mark.CONSTANT
+    gaps = None if void is None else scattered(void)
     filled, hidden_mean = torch.empty_like(noisy), torch.zeros_like(noisy)
     collected = None if spread_of is None else PassSpread(spread_of)
     for done, masked in enumerate(_masks(noisy, config, at), start=1):
-        prediction = predict(noisy, masked)
+        prediction = predict(noisy, _hidden(masked, gaps))
         if collected is not None:
             collected.add(prediction)
         filled = torch.where(masked, prediction, filled)
         hidden_mean += prediction / config.passes
         yield Filled(done / total)
-    unmasked = predict(noisy, None)
+    unmasked = predict(noisy, gaps)
     spread = None if collected is None else collected.around(unmasked, void)
     result = (unmasked + hidden_mean) / 2
     if config.keep_means:
@@ -119,7 +120,7 @@ def finish(
     left = noisy - unmasked
     known = left if void is None else left[~void.expand_as(left)]
     step = max(_PROBE * float(known.square().mean().sqrt()), _LEAST_PROBE)
-    taken = _taken(noisy, unmasked, predict, step, seed=config.seed, at=at)
+    taken = _taken(noisy, unmasked, predict, step, gaps, seed=config.seed, at=at)
     # Open in all passes but one, and in the one that hides nothing.
     share = 1 - 1 / (2 * config.passes)
     variance = _variance(models, unmasked)
@@ -157,9 +158,10 @@ def learn_noise(
         By image and channel, from all windows.
     """
     filled = torch.empty_like(noisy)
+    gaps = None if marks is None else scattered(marks >= Mark.CONSTANT)
     for masked in _masks(noisy, config, (0, 0)):
-        filled = torch.where(masked, predict(noisy, masked), filled)
-    return _models(noisy, predict(noisy, None), filled, images, marks)
+        filled = torch.where(masked, predict(noisy, _hidden(masked, gaps)), filled)
+    return _models(noisy, predict(noisy, gaps), filled, images, marks)
 
 
 def passes_of(config: FillingConfig) -> int:
@@ -172,6 +174,11 @@ def _masks(noisy: Tensor, config: FillingConfig, at: tuple[int, int]) -> list[Te
     return complementary_masks(
         shape, config.passes, seed=config.seed, at=at, device=noisy.device
     )
+
+
+def _hidden(masked: Tensor, gaps: Tensor | None) -> Tensor:
+    """Return a mask that hides, too, single pixels that are no measurement."""
+    return masked if gaps is None else masked | gaps
 
 
 def _models(
@@ -226,6 +233,7 @@ def _taken(
     unmasked: Tensor,
     predict: Predict,
     step: float,
+    gaps: Tensor | None,
     *,
     seed: int,
     at: tuple[int, int],
@@ -238,7 +246,7 @@ def _taken(
     shape = tuple(noisy.shape)
     drawn = numbers_at(shape, 2, seed=(seed, 1), at=at, device=noisy.device)
     signs = drawn.to(noisy.dtype) * 2 - 1
-    moved = predict(noisy + step * signs, None)
+    moved = predict(noisy + step * signs, gaps)
     return signs * (moved - unmasked) / step
 
 

@@ -27,6 +27,7 @@ _SHARE = 0.005  # of the pixels, that an area must cover to count
 _BESIDE = 0.5  # of the pixels next to an area, that may have its value by chance
 _FAR = 4.0  # spans of all other values, from which on a value is far out
 _FEW = 0.005  # share of the pixels that may be far out, where their values differ
+_RARE = 0.01  # share of the pixels up to which single ones far out are hot or dead
 _GAP = 0.5  # of the way to the highest value, that lies empty before rare ones
 _ROUNDS = 3  # different values that are far out at one end
 _BULK = 0.05  # share of the values at the other end, that a span leaves out
@@ -50,6 +51,8 @@ class Extent:
         The end at which much of the noise is cut off, if it is.
     bulk : float
         Hardly any value is lower.
+    count, far : int
+        Number of values, and of those that are far out.
     """
 
     low: float = math.inf
@@ -61,6 +64,8 @@ class Extent:
     cut_low: float | None = None
     cut_high: float | None = None
     bulk: float = math.inf
+    count: int = 0
+    far: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -81,6 +86,8 @@ class Extent:
             min(cuts_low, default=None),
             max(cuts_high, default=None),
             min(self.bulk, other.bulk),
+            self.count + other.count,
+            self.far + other.far,
         )
 
     def settled(self) -> "Extent":
@@ -119,6 +126,7 @@ def rule_of(
         extent.above,
         extent.low if cut_low else -math.inf,
         extent.high if cut_high else math.inf,
+        has_hot=extent.far <= _RARE * extent.count,
     )
 
 
@@ -232,6 +240,8 @@ def extent_of(values: Values) -> Extent:
         low if _is_cut(inside, low) else None,
         high if _is_cut(-inside, -high) else None,
         _bulk(inside),
+        flat.size,
+        flat.size - inside.size,
     )
 
 

@@ -45,6 +45,7 @@ SIDE = 7
 White noise that is rounded to whole numbers leaves one such square in 10**9 by chance
 if two thirds of its pixels have the usual value."""
 
+_ALONE = 2  # pixels of 3 x 3 around a hot one, itself among them, that are far out
 _TENDRILS = 4  # pixels that an area goes on, where it is narrower than `SIDE`
 
 
@@ -63,6 +64,9 @@ class MarkRule:
     lowest, highest : float
         Ends of the range at which much of the noise is cut off; infinite where it is
         not.
+    has_hot : bool
+        Whether single pixels that are far out are hot or dead: not where they are many,
+        as of a value that stands for no measurement.
     """
 
     no_data: tuple[tuple[float, float], ...] = ()
@@ -71,6 +75,7 @@ class MarkRule:
     above: float = math.inf
     lowest: float = -math.inf
     highest: float = math.inf
+    has_hot: bool = True
 
     def marks(self, part: Array) -> Marks | None:
         """Mark the pixels of a part of a plane; None where all are measured.
@@ -95,7 +100,7 @@ class MarkRule:
                 within = (numbers >= low) & (numbers <= high)
                 marks[within.any(axis=0)] = Mark.NO_DATA
         if self.below > -math.inf or self.above < math.inf:
-            _mark_far_out(marks, far.any(axis=0))
+            _mark_far_out(marks, far.any(axis=0), hot=self.has_hot)
         if part.dtype.kind == "f":
             marks[~np.isfinite(part).all(axis=0)] = Mark.NOT_FINITE
         if not is_void(marks).any() and is_constant(part):
@@ -103,11 +108,13 @@ class MarkRule:
         return marks if marks.any() else None
 
 
-def _mark_far_out(marks: Marks, far: NDArray[np.bool_]) -> None:
+def _mark_far_out(marks: Marks, far: NDArray[np.bool_], *, hot: bool) -> None:
     """Mark what is far out; what has at most one neighbour that is so too is hot."""
-    crowded = far & (convolve(far.view(np.uint8), np.ones((3, 3)), mode="constant") > 2)
-    marks[far & (marks < Mark.NO_DATA)] = Mark.HOT
-    marks[crowded & (marks == Mark.HOT)] = Mark.FAR_OUT
+    far = far & (marks < Mark.NO_DATA)
+    marks[far] = Mark.FAR_OUT
+    if hot:
+        near = convolve(far.view(np.uint8), np.ones((3, 3), int), mode="constant")
+        marks[far & (near <= _ALONE)] = Mark.HOT
 
 
 def is_void(marks: Marks) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ Array = NDArray[np.generic]
 
 _PLANES, _SIDE = 8, 1024  # looked at in a stack, and pixels of each along an axis
 _BLOCK = 16  # pixels along each axis over which differences are averaged
+_ENOUGH = 0.25  # share of a block that must be known
 _NORM = 6.0  # of the mask of differences: what it multiplies white noise with
 _MEAN_OF_NORMAL = math.sqrt(math.pi / 2)  # standard deviation over mean magnitude
 
@@ -75,15 +76,20 @@ def white_noise_level(plane: Array, void: NDArray[np.bool_] | None = None) -> fl
     """
     values = plane.astype(np.float64)
     left = np.abs(np.diff(np.diff(values, n=2, axis=0), n=2, axis=1))
+    known = np.ones(left.shape)
     if void is not None and void.any():
-        left[binary_dilation(void, np.ones((3, 3)))[1:-1, 1:-1]] = np.nan
+        known[binary_dilation(void, np.ones((3, 3)))[1:-1, 1:-1]] = 0
+        left = np.where(known, left, 0)
     rows, columns = left.shape
     height, width = min(_BLOCK, rows), min(_BLOCK, columns)
-    whole = left[: rows // height * height, : columns // width * width]
-    blocks = whole.reshape(rows // height, height, columns // width, width)
-    means = blocks.mean(axis=(1, 3))
-    if not np.isfinite(means).any():  # no block without a gap
-        means = left
-    known = means[np.isfinite(means)]
-    usual = float(np.median(known)) if known.size else 0.0
+    sums, counts = (
+        part[: rows // height * height, : columns // width * width]
+        .reshape(rows // height, height, columns // width, width)
+        .mean(axis=(1, 3))
+        for part in (left, known)
+    )
+    if not counts.any():
+        return 0.0
+    enough = counts >= min(_ENOUGH, counts.max())
+    usual = float(np.median(sums[enough] / counts[enough]))
     return usual * _MEAN_OF_NORMAL / _NORM

@@ -16,6 +16,7 @@ _LEVELS = 12  # of intensity, at which the variance is measured
 _FLAT_SHARE = 0.3  # of the pixels of a level: those with the least structure
 _FLAT_REACH = 7  # pixels: side of the square over which structure is looked for
 _FEWEST = 64  # pixels, with which a variance is known to within some 20 %
+_ENOUGH = 0.1  # share of the measured pixels, that have nothing else around them
 _CUT = 0.2  # share of a level's pixels cut off, from which on its variance is too small
 
 WHITE = 1.5
@@ -128,10 +129,18 @@ def _is_cut(marks: Tensor) -> Tensor:
 
 
 def _is_whole(marks: Tensor) -> Tensor:
-    """Tell pixels whose surroundings are measured; all that are, if there are few."""
+    """Tell pixels of which all is measured that `_finest` takes; or else all that are.
+
+    What is no measurement has noise as strong as around, so that little is lost by it.
+    """
     void = marks >= Mark.CONSTANT
-    near = F.max_pool2d(void.float(), _FLAT_REACH, 1, _FLAT_REACH // 2) > 0
-    return ~near if int((~near).sum()) >= _FEWEST else ~void
+    padded = [F.pad(void.float(), (step,) * 4) for step in (1, 2)]
+    near, far = (
+        F.max_pool2d(part, 3, 1, dilation=step)
+        for step, part in enumerate(padded, start=1)
+    )
+    whole = (near + far) == 0
+    return whole if int(whole.sum()) >= _ENOUGH * int((~void).sum()) else ~void
 
 
 def _finest(image: Tensor, step: int) -> Tensor:

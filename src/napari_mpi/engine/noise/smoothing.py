@@ -9,6 +9,7 @@ from torch.nn import functional as F
 _COARSE = 4  # pixels along each axis that one coarse pixel stands for
 BELL_WIDTH = 8.0
 """Standard deviation of the bell of `smoothed`, in pixels."""
+_NEAR, _MOST = 7, 0.5  # pixels along each axis around one, share of them to fill
 _LEAST_SHARE = 1e-6  # of the pixels around, that count
 
 
@@ -79,6 +80,21 @@ def filled_in(image: Tensor, void: Tensor) -> Tensor:
     """
     counted = (~void).to(image.dtype)
     return torch.where(void, _means_around(image.masked_fill(void, 0), counted), image)
+
+
+def scattered(void: Tensor) -> Tensor:
+    """Return those pixels to fill most of whose surroundings are known.
+
+    A network fills them as it does hidden pixels. Of larger areas it would make up
+    structure, which its neighbours would feel.
+
+    Parameters
+    ----------
+    void : Tensor
+        Shape (N, 1, Y, X), bool.
+    """
+    share = F.avg_pool2d(void.float(), _NEAR, 1, _NEAR // 2, count_include_pad=False)
+    return void & (share < _MOST)
 
 
 def _means_around(sums: Tensor, counted: Tensor) -> Tensor:

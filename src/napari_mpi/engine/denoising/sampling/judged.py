@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_mpi.engine.denoising.planes import Noisy, as_noisy, together
+from napari_mpi.engine.denoising.noisy import Noisy, as_noisy, together
 from napari_mpi.engine.denoising.sampling.take import Sample
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.images.axes import ImageAxes, Index

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_mpi.engine.denoising.planes import Noisy, Plane, as_noisy
+from napari_mpi.engine.denoising.noisy import Noisy, as_noisy
+from napari_mpi.engine.denoising.planes import Plane
 from napari_mpi.engine.denoising.sampling.ranges import NoData, Ranges
 from napari_mpi.engine.denoising.sampling.windows import Windows
 from napari_mpi.engine.images.arrays import ArrayLike
