@@ -19,6 +19,7 @@ def chosen(
     preset: str | None = None,
     device: str = "auto",
     rng: Any = None,
+    series: int | str | None = None,
     **settings: Any,
 ) -> Method:
     """Return the method that the words of `denoise` mean.
@@ -30,7 +31,8 @@ def chosen(
     """
     changed = seeded(settings, rng)
     config = preset_of(preset or suggested_preset(weights), **changed)
-    return Method(config, weights, device, None if axes is None else axes.upper())
+    letters = None if axes is None else axes.upper()
+    return Method(config, weights, device, letters, series)
 
 
 def seeded(settings: dict[str, Any], rng: Any) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
 
-from napari_mpi.engine.files.formats import DICOM, ZARR
+from napari_mpi.engine.files.formats import DICOM, TIFF, ZARR
+from napari_mpi.engine.files.tiff.sets import set_of
 
 T = TypeVar("T")
 Beats = Generator[None, None, T]
@@ -16,22 +17,26 @@ _BLOCK = 2**25  # bytes that are read at once: some hundredths of a second
 
 
 def content_sha256(path: Path) -> Beats[str]:
-    """Return the sha256 of a file, or of the names and contents of a folder's images.
+    """Return the sha256 of a file, or of the names and contents of several.
 
-    Of a folder that is no OME-Zarr only the DICOM files count. Yields every few dozen
-    megabytes, so that whoever waits can cancel.
+    Those are the files of a folder's images, of a folder that is no OME-Zarr only of
+    DICOM, or of a set of OME-TIFF files. Yields every few dozen megabytes, so that
+    whoever waits can cancel.
     """
-    if not path.is_dir():
+    parts, folder = _parts(path), path if path.is_dir() else path.parent
+    if parts == [path]:
         return (yield from _file_sha256(path))
     digest = hashlib.sha256()
-    for part in _parts(path):
-        name = part.relative_to(path).as_posix()
+    for part in parts:
+        name = part.relative_to(folder).as_posix()
         line = f"{name}\0{(yield from _file_sha256(part))}\n"
         digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
 def _parts(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return list(set_of(folder)) if TIFF.names(folder) else [folder]
     if ZARR.names(folder):
         return sorted(part for part in folder.rglob("*") if part.is_file())
     files = (part for part in folder.iterdir() if part.is_file())

@@ -18,7 +18,8 @@ from napari_mpi.batch.request import (
     item_of,
     said,
 )
-from napari_mpi.engine.files.formats import DICOM, ZARR, format_of
+from napari_mpi.engine.files.formats import DICOM, TIFF, ZARR, format_of
+from napari_mpi.engine.files.tiff.sets import set_of
 from napari_mpi.engine.runtime.errors import ImageFileError
 
 _UNKNOWN = "it is no image of a kind that is read"
@@ -62,7 +63,8 @@ def discover(folders: Folders) -> list[Item]:
             f"nothing in {source} matches '{folders.pattern}': choose another folder or"
             f" pattern{deeper}"
         )
-    return _without_clashes(sorted(found.values(), key=_as_people_count))
+    items = sorted(found.values(), key=_as_people_count)
+    return _without_clashes(_sets_as_one(items))
 
 
 def _require_folder(source: Path) -> None:
@@ -141,6 +143,30 @@ def _classified(folders: Folders, path: Path, status: os.stat_result) -> Item:
         whole = path.parent if kind is DICOM else path
         return replace(item_of(folders, whole), size=status.st_size)
     return item_of(folders, path, Status.SKIPPED, _UNKNOWN)
+
+
+def _sets_as_one(items: list[Item]) -> list[Item]:
+    """Let the first file of a set of OME-TIFF files stand for all that were found."""
+    places = {
+        item.source: n
+        for n, item in enumerate(items)
+        if item.status is Status.WAITING and TIFF.names(item.source)
+    }
+    items, settled = list(items), set()
+    for path, place in places.items():
+        if path in settled:
+            continue
+        files = [file for file in set_of(path) if file in places]
+        settled |= set(files)
+        for file in files if len(files) > 1 else ():
+            other = items[places[file]]
+            if file != path:
+                message = f"it is part of the image of {items[place].name!r}"
+                other = replace(other, status=Status.SKIPPED, message=message)
+            items[places[file]] = other
+        size = sum(items[places[file]].size for file in files)
+        items[place] = replace(items[place], size=size or items[place].size)
+    return items
 
 
 def _unreadable(folders: Folders, path: Path, error: OSError) -> Item:

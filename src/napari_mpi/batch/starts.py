@@ -127,6 +127,7 @@ class Starts:
             "settings": dataclasses.asdict(self._request.method.config),
             "axes": self._request.method.axes,
             "weights": self._identity(self.unadapted),
+            **self._series(),
         }
         digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode())
         folder = Records(self._request.folders.output).folder / "adapted"
@@ -151,7 +152,13 @@ class Starts:
             "axes": method.axes,
             "adapt_once": self._request.adapt_once,
             "weights": weights,
+            **self._series(),
         }
+
+    def _series(self) -> dict[str, Any]:
+        """Return the series that was asked for, if one was."""
+        series = self._request.method.series
+        return {} if series is None else {"series": series}
 
     def can_start(self, kind: FileKind) -> bool:
         """Return whether files of a kind have weights that can be loaded."""

@@ -44,6 +44,8 @@ def _denoise(options: argparse.Namespace) -> None:
         f"image    {options.input}, {image.array.dtype} {image.array.shape}, axes"
         f" {image.axes}"
     )
+    for note in image.notes:
+        tell(f"note     {note}")
     tell(f"device   {describe_device(task.device)}")
     _say_notices(tell, task.weights, notices(options.device, task.device))
     job = denoise_file(image, task, options.output, uncertainty=options.uncertainty)
@@ -51,7 +53,8 @@ def _denoise(options: argparse.Namespace) -> None:
     for line in made.noise:
         tell(f"noise    {line}")
     for note in made.notes:
-        tell(f"note     {note}")
+        if note not in image.notes:
+            tell(f"note     {note}")
     tell(f"written  {options.output}")
     if options.uncertainty is not None:
         tell(f"written  {options.uncertainty}")

@@ -27,6 +27,11 @@ def add_method(parser: argparse.ArgumentParser) -> None:
         help="one letter per dimension, such as ZYX (default: as the file says)",
     )
     parser.add_argument(
+        "--series", metavar="N|NAME",
+        help="which image of a file that has several, by number from 0 or by name"
+        " (default: the main one, no thumbnail)",
+    )  # fmt: skip
+    parser.add_argument(
         "--device",
         default="auto",
         help="auto, cpu, cuda, cuda:1 or mps (default: auto)",
@@ -50,7 +55,7 @@ def method_of(options: argparse.Namespace) -> Method:
     """
     changes = {f.name: getattr(options, f.name) for f in fields(FillingConfig)}
     config = preset(options.preset or suggested_preset(options.weights), **changes)
-    return Method(config, options.weights, options.device, options.axes)
+    return Method(config, options.weights, options.device, options.axes, options.series)
 
 
 def add_settings(group: Any, fields: Iterable["Field[Any]"]) -> None:

@@ -127,7 +127,9 @@ def _sorted_by_kind(
             yield tally.stage(f"sorting the files: {count} of {len(waiting)}")
         item = tally.items[number]
         try:
-            image = opened_image(item.source, request.method.axes)
+            image = opened_image(
+                item.source, request.method.axes, request.method.series
+            )
             kinds.setdefault(kind_of(image), []).append(number)
         except Exception:  # noqa: BLE001 it is told when its turn comes
             continue
@@ -184,7 +186,9 @@ def _windows(
         tell = functools.partial(_looking, tally, kind, f"{number} of {count}")
         found: Windows = []
         try:
-            image = opened_image(item.source, request.method.axes)
+            image = opened_image(
+                item.source, request.method.axes, request.method.series
+            )
             layout = ImageAxes(image.axes, image.array.shape)
             for channel in layout.items():
                 job = take_sample(

@@ -18,7 +18,7 @@ from napari_mpi.engine.files.formats import (
 )
 from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.filling.spread import SHOWS
-from napari_mpi.engine.images.axes import ImageAxes
+from napari_mpi.engine.images.axes import ImageAxes, guessed_in_words
 from napari_mpi.engine.images.quality import VoidOf
 from napari_mpi.engine.networks.weights import Weights
 from napari_mpi.engine.runtime.errors import ImageFileError
@@ -54,7 +54,9 @@ class DenoisedFile:
     void_of: VoidOf = field(repr=False)
 
 
-def opened_image(source: Path, axes: str | None = None) -> ImageFile:
+def opened_image(
+    source: Path, axes: str | None = None, series: int | str | None = None
+) -> ImageFile:
     """Open an image file; its pixels are read when they are asked for.
 
     Parameters
@@ -63,15 +65,20 @@ def opened_image(source: Path, axes: str | None = None) -> ImageFile:
         See `read_image`.
     axes : str, optional
         One letter per dimension, in place of the file's own.
+    series : int or str, optional
+        See `read_image`.
 
     Raises
     ------
     ImageFileError
         If it cannot be read.
     """
-    image = read_image(source, lazy=True)
-    letters = image.axes if axes is None else axes.upper()
-    return replace(image, axes=letters)
+    image = read_image(source, lazy=True, series=series)
+    if axes is None:
+        return image
+    guess = guessed_in_words(image.axes)
+    notes = tuple(note for note in image.notes if note != guess)
+    return replace(image, axes=axes.upper(), notes=notes)
 
 
 def open_file(
@@ -102,7 +109,7 @@ def open_file(
     EngineError
         If file, axes, values, weights, device or output do not fit.
     """
-    image = opened_image(source, method.axes)
+    image = opened_image(source, method.axes, method.series)
     require_writable(output, image)
     require_measured(image.array, ImageAxes(image.axes, image.array.shape))
     task = prepare(
@@ -191,7 +198,6 @@ def _beside(image: ImageFile, layout: ImageAxes, spread: Any) -> ImageFile:
 
 
 def _notes_on(image: ImageFile) -> list[str]:
-    notes = list(image.notes)
-    if image.series > 1:
-        notes.append(f"the file has {image.series} series: only the first is denoised")
-    return notes
+    several = f"the file has {image.series} series: only the first is denoised"
+    told = image.series < 2 or any("--series" in note for note in image.notes)
+    return [*image.notes, *([] if told else [several])]

@@ -20,7 +20,7 @@ from napari_mpi.engine.files.ngff.files import (
 )
 from napari_mpi.engine.files.nifti.files import nifti_problem, read_nifti, write_nifti
 from napari_mpi.engine.files.pictures import read_picture
-from napari_mpi.engine.files.tiff.files import read_tiff, write_tiff
+from napari_mpi.engine.files.tiff.files import read_tiff, tiff_problem, write_tiff
 from napari_mpi.engine.runtime.errors import EngineError, ImageFileError, first_line
 from napari_mpi.engine.runtime.whole_files import (
     ensure_folder_writable,
@@ -45,6 +45,8 @@ class Format:
         Tells a file or folder without a suffix by its content.
     is_folder : bool
         Whether an image of it may be a folder.
+    has_series : bool
+        Whether ``read`` takes a ``series`` too, of files that hold several images.
     """
 
     suffixes: tuple[str, ...]
@@ -53,6 +55,7 @@ class Format:
     problem: Callable[..., str | None] | None = None
     looks_like: Callable[[Path], bool] | None = None
     is_folder: bool = False
+    has_series: bool = False
 
     def names(self, path: Path) -> bool:
         """Whether a path is named as the format's are, in letters of any case."""
@@ -65,7 +68,13 @@ class Format:
         )
 
 
-TIFF = Format((".tif", ".tiff"), read_tiff, write_tiff)
+TIFF = Format(
+    (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk"),
+    read_tiff,
+    write_tiff,
+    tiff_problem,
+    has_series=True,
+)
 PICTURE = Format((".png", ".jpg", ".jpeg"), read_picture)
 ZARR = Format(
     (".zarr",), read_zarr, write_zarr, zarr_problem, looks_like_zarr, is_folder=True
@@ -95,8 +104,10 @@ def format_of(path: Path) -> Format | None:
     return DICOM if DICOM.holds(path) else None
 
 
-def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
-    """Read an image file or folder; of one with several series, the first.
+def read_image(
+    path: Path, *, lazy: bool = False, series: int | str | None = None
+) -> ImageFile:
+    """Read an image file or folder; of one with several series, the main one.
 
     Parameters
     ----------
@@ -105,6 +116,8 @@ def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
     lazy : bool
         Whether the pixels are read when they are asked for, where the format allows
         it; ``array`` is then a `LazyArray`.
+    series : int or str, optional
+        Which of its images, by number from 0 or by name.
 
     Raises
     ------
@@ -119,8 +132,11 @@ def read_image(path: Path, *, lazy: bool = False) -> ImageFile:
         raise ImageFileError(f"{path} is empty, it has 0 bytes: copy it again")
     if kind is None:
         raise ImageFileError(f"{path} is of a kind that is not read: {_READ}")
+    options = {} if series is None else {"series": series}
+    if options and not kind.has_series:
+        raise ImageFileError(f"{path} holds one image: do without --series {series}")
     try:
-        return kind.read(path, lazy=lazy)
+        return kind.read(path, lazy=lazy, **options)
     except EngineError:
         raise
     except MemoryError as error:

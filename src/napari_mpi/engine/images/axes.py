@@ -20,6 +20,11 @@ LETTERS = {
 }  # fmt: skip
 """Letters that an axes string may use, with their meaning (those of tifffile)."""
 
+UNTOLD = frozenset("QI")
+"""Those of them that say nothing of a dimension but that it is there."""
+
+_BESIDE = 8  # times as long as a last dimension of channels are those before it
+
 
 @dataclass(frozen=True, slots=True)
 class ImageAxes:
@@ -174,23 +179,80 @@ class ImageAxes:
         return self.shape[self.letters.index(letter)]
 
 
-def guess_axes(shape: tuple[int, ...]) -> str:
+def guess_axes(shape: tuple[int, ...], *, colour: bool | None = None) -> str:
     """Guess the axes of an array that comes without.
 
-    A last dimension of 3 is colour, the two before (or else the last two) are Y and
-    X; one further dimension is a stack Z, more are T and Z, then C.
+    A last dimension of 3 is colour, one of 1, 2 or 4 beside much longer ones holds
+    channels; the two before it (or else the last two) are Y and X; one further
+    dimension is a stack Z, more are T and Z, then C.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the array.
+    colour : bool, optional
+        Whether the last dimension is colour, where that is known.
 
     Raises
     ------
     AxesError
         If there are fewer than two dimensions, or too many to guess.
     """
-    colour = len(shape) > 2 and shape[-1] == 3
-    plane = "YXS" if colour else "YX"
-    others = {0: "", 1: "Z", 2: "TZ", 3: "TZC"}.get(len(shape) - len(plane))
-    if others is None:
+    plane = "YX" + _trailing(shape, colour)
+    stacks = {0: "", 1: "Z", 2: "TZ", 3: "TZ" if "C" in plane else "TZC"}
+    others = stacks.get(len(shape) - len(plane))
+    if others is None or len(others + plane) != len(shape):
         raise AxesError(
             f"the axes of shape {shape} cannot be guessed: name them, such as 'YX' or"
             " 'ZYX'"
         )
     return others + plane
+
+
+def _trailing(shape: tuple[int, ...], colour: bool | None) -> str:
+    """Return the letter of a last dimension behind Y and X, if there is one."""
+    if len(shape) < 3:
+        return ""
+    if colour or (colour is None and shape[-1] == 3):
+        return "S"
+    beside = min(shape[-3:-1])
+    return "C" if shape[-1] in (1, 2, 4) and beside >= _BESIDE * shape[-1] else ""
+
+
+def told_or_guessed(
+    letters: str, shape: tuple[int, ...], *, colour: bool | None = None
+) -> tuple[str, bool]:
+    """Return the axes that a file names, or a guess where it does not name them all.
+
+    Parameters
+    ----------
+    letters : str
+        One per dimension; Q and I are tifffile's for one of which nothing is said.
+    shape : tuple of int
+        Of the array.
+    colour : bool, optional
+        As for `guess_axes`; where a letter is S, it is known.
+
+    Returns
+    -------
+    tuple of str and bool
+        The axes, and whether they are guessed.
+
+    Raises
+    ------
+    AxesError
+        If they have to be guessed and cannot be.
+    """
+    named = set(letters) <= set(LETTERS) - UNTOLD and len(set(letters)) == len(letters)
+    if named and len(letters) == len(shape) and {"Y", "X"} <= set(letters):
+        return letters, False
+    ends_in_colour = letters.endswith("S") and shape[-1] in (3, 4)
+    return guess_axes(shape, colour=ends_in_colour or colour), True
+
+
+def guessed_in_words(letters: str) -> str:
+    """Return what to tell of axes that were guessed."""
+    return (
+        f"the file does not say what its dimensions are: taken as {letters}; give"
+        " --axes for others"
+    )

@@ -19,9 +19,12 @@ class Method:
         As `resolve_device` takes it.
     axes : str, optional
         One letter per dimension; as each file says if None.
+    series : int or str, optional
+        Which image of a file that has several, by number or name; the main one if None.
     """
 
     config: FillingConfig
     weights: str
     device: str = "auto"
     axes: str | None = None
+    series: int | str | None = None

@@ -8,11 +8,10 @@ from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 
-from napari_mpi.engine.images.axes import LETTERS, guess_axes
+from napari_mpi.engine.images.axes import LETTERS, guess_axes, told_or_guessed
 from napari_mpi.engine.runtime.errors import AxesError
 
 _STACKS = "TZC"  # in the order of the usual guess
-_UNTOLD = set("QI")  # tifffile's for a dimension of which the file says nothing
 _MOST = len(_STACKS)
 _TIMES = " \N{MULTIPLICATION SIGN} "
 _TIFF = (".tif", ".tiff")
@@ -51,14 +50,13 @@ def suggested_axes(layer: Image) -> str:
     AxesError
         If it has too many dimensions to guess.
     """
-    # Sizes of 2: an image of three columns is not to be taken for colours.
     if layer.ndim - 2 > _MOST:
         raise AxesError(
             f"the layer {layer.name!r} has {layer.ndim} dimensions, too many to guess:"
             " name them by its axis labels, such as P, T, Z, C, Y, X"
         )
-    guess = guess_axes((2,) * layer.ndim) + ("S" if layer.rgb else "")
-    return _file_axes(layer) or guess
+    shape = tuple(finest(layer).shape)
+    return _file_axes(layer) or guess_axes(shape, colour=bool(layer.rgb))
 
 
 def possible_axes(layer: Image) -> list[str]:
@@ -109,7 +107,7 @@ def _read_axes(path: str | None, shape: tuple[int, ...]) -> str | None:
         if not (file.is_imagej or file.is_ome or file.is_shaped or file.is_lsm):
             return None
         series = file.series[0]
-    letters = set(series.axes)
-    told = letters <= set(LETTERS) - _UNTOLD and len(letters) == len(series.axes)
-    fits = tuple(series.shape) == shape and {"Y", "X"} <= letters
-    return str(series.axes) if told and fits else None
+    if tuple(series.shape) != shape:
+        return None
+    axes, guessed = told_or_guessed(series.axes, shape)
+    return None if guessed else axes

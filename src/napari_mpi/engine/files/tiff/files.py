@@ -13,18 +13,24 @@ import tifffile
 from napari_mpi.engine.files.blocks import rearranged, write_blocks
 from napari_mpi.engine.files.metadata import Flavour, ImageFile, Metadata, size_of
 from napari_mpi.engine.files.tiff.complaints import complaints
-from napari_mpi.engine.files.tiff.metadata import metadata_of, ome_fields
+from napari_mpi.engine.files.tiff.metadata import TiffSource, metadata_of, ome_fields
+from napari_mpi.engine.files.tiff.promises import main_series, notes_on
 from napari_mpi.engine.files.tiff.series import lazy_series
+from napari_mpi.engine.files.tiff.sets import OmeFile
 from napari_mpi.engine.images.arrays import require_room
-from napari_mpi.engine.runtime.errors import ImageFileError
+from napari_mpi.engine.images.axes import guessed_in_words, told_or_guessed
+from napari_mpi.engine.runtime.errors import AxesError, ImageFileError
 from napari_mpi.engine.runtime.whole_files import whole_file
 
 _IMAGEJ_AXES = "TZCYXS"
+_LISTED = 5  # series that are told
 _CLASSIC = 2**32 - 2**25  # bytes of pixels beyond which offsets of 32 bits end
 
 
-def read_tiff(path: Path, *, lazy: bool = False) -> ImageFile:
-    """Read the first series of a TIFF file.
+def read_tiff(
+    path: Path, *, lazy: bool = False, series: int | str | None = None
+) -> ImageFile:
+    """Read an image of a TIFF file, or of the set of files that it is part of.
 
     Parameters
     ----------
@@ -32,29 +38,94 @@ def read_tiff(path: Path, *, lazy: bool = False) -> ImageFile:
         The file.
     lazy : bool
         Whether the pixels are read when they are asked for, where that can be.
+    series : int or str, optional
+        Which image, by its number from 0 or its name; the first that is no smaller copy
+        of another if None.
 
     Raises
     ------
     ImageFileError
-        If the file is damaged, or holds no intensities.
+        If the file is damaged, holds no intensities, or has no such series.
     """
-    with complaints(path), tifffile.TiffFile(path) as file:
-        _require_intensities(path, file)
-        series = file.series[0]
-        array = lazy_series(path, series) if lazy else None
-        array = series.asarray() if array is None else array
-        metadata = metadata_of(file, series.axes, series.shape)
-        return ImageFile(array, series.axes, metadata, len(file.series))
+    with complaints(path) as doubts, OmeFile(path) as file:
+        number = _number_of(path, file, series)
+        chosen = file.series[number]
+        _require_intensities(path, file, chosen.keyframe)
+        array = lazy_series(path, chosen) if lazy else None
+        array = chosen.asarray() if array is None else array
+        axes, guessed = _axes_of(chosen)
+        notes = notes_on(path, file, chosen, doubts)
+        metadata = metadata_of(file, axes, chosen)
+    if guessed:
+        notes.append(guessed_in_words(axes))
+    if len(file.series) > 1:
+        notes.append(_several(file, number))
+    return ImageFile(array, axes, metadata, len(file.series), tuple(notes))
 
 
-def _require_intensities(path: Path, file: tifffile.TiffFile) -> None:
+def _axes_of(series: Any) -> tuple[str, bool]:
+    """Return the axes of a series, and whether they are guessed."""
+    try:
+        return told_or_guessed(series.axes, series.shape)
+    except AxesError:  # whoever reads the file may name them
+        return str(series.axes), False
+
+
+def _number_of(path: Path, file: Any, wanted: int | str | None) -> int:
+    """Return the number of the series that is wanted, by number or name."""
+    if wanted is None:
+        return main_series(file)
+    names = [str(series.name) for series in file.series]
+    if str(wanted) in names:
+        return names.index(str(wanted))
+    if str(wanted).isdecimal() and int(wanted) < len(names):
+        return int(wanted)
+    raise ImageFileError(f"{path} has no series {wanted!r}: it has {_listed(file)}")
+
+
+def _several(file: Any, number: int) -> str:
+    return (
+        f"the file has {len(file.series)} images, of which number {number} is read:"
+        f" --series chooses among {_listed(file)}"
+    )
+
+
+def _listed(file: Any) -> str:
+    """Return the numbers, names and sizes of a file's first series."""
+    told = [
+        f"{n} ({' '.join(filter(None, (str(s.name), ' x '.join(map(str, s.shape)))))})"
+        for n, s in enumerate(file.series[:_LISTED])
+    ]
+    return ", ".join(told) + ", ..." * (len(file.series) > _LISTED)
+
+
+def _require_intensities(path: Path, file: Any, page: Any) -> None:
     """Raise if the samples are no intensities, but indices or inks."""
     kinds = {3: "indices of a palette", 5: "inks (CMYK)"}
-    photometric = int(file.pages.first.photometric)
+    photometric = int(page.photometric)
     if photometric in kinds and not file.is_imagej:
         raise ImageFileError(
             f"{path} holds {kinds[photometric]}, not intensities: convert it to RGB"
         )
+
+
+def tiff_problem(path: Path, image: ImageFile | None = None) -> str | None:
+    """Return why a TIFF file cannot be written here, or None.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+    image : ImageFile, optional
+        What to write.
+    """
+    del image
+    if path.suffix.lower() in (".lsm", ".stk"):
+        return (
+            f"{path} cannot be written, files of this kind come from microscopes only:"
+            " give a name that ends in .tif"
+        )
+    return None
 
 
 def write_tiff(path: Path, image: ImageFile, provenance: Mapping[str, Any]) -> None:
@@ -109,7 +180,10 @@ def _write_frame(
         options["resolution"] = metadata.resolution
         options["resolutionunit"] = metadata.resolution_unit
     options |= _fields(image, flavour, provenance)
+    options["extratags"] = _tags_of(metadata.source)
     # Of a file beyond 4 GB ImageJ itself writes but the first of the page headers.
+    if target.suffix.lower() in (".btf", ".tf8"):
+        options["bigtiff"] = True
     options["truncate"] = flavour == "imagej" and size_of(array) > _CLASSIC
     if array.dtype == bool:  # packed as bits, for which nobody leaves a gap
         tifffile.imwrite(target, np.asarray(array), **options)
@@ -179,10 +253,24 @@ def _colour_options(image: ImageFile, flavour: Flavour) -> dict[str, Any]:
     # ImageJ has no RGB of more than 8 bits, but composites of as many grey samples.
     composite = flavour == "imagej" and image.array.dtype != np.uint8
     if size not in (3, 4) or composite:
-        return {"photometric": "minisblack"}
+        source = image.metadata.source
+        inverted = isinstance(source, TiffSource) and source.white_is_zero
+        return {"photometric": "miniswhite" if inverted else "minisblack"}
     layout = "contig" if image.axes.endswith("S") else "separate"
     opacity = {"extrasamples": ["unassalpha"]} if size == 4 else {}
     return {"photometric": "rgb", "planarconfig": layout, **opacity}
+
+
+def _tags_of(source: Any) -> list[tuple[Any, ...]]:
+    """Return tags that are written back as the source had them."""
+    if not isinstance(source, TiffSource):
+        return []
+    tags: list[tuple[Any, ...]] = []
+    if source.orientation != 1:
+        tags.append((274, "H", 1, source.orientation, True))
+    if source.gdal_no_data is not None:
+        tags.append((42113, "s", 0, source.gdal_no_data, True))
+    return tags
 
 
 def _with_note(text: Any, provenance: Mapping[str, Any]) -> str:

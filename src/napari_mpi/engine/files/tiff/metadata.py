@@ -1,6 +1,8 @@
 """What TIFF files say besides the pixels: plain, of ImageJ, and OME."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import tifffile
@@ -12,45 +14,102 @@ _IMAGEJ_DERIVED = {"ImageJ", "images", "channels", "slices", "frames", "hypersta
 _OME_UNITS = {"um": "µm", "angstrom": "Å", "us": "µs", "inch": "in"}
 
 
-def metadata_of(file: Any, axes: str, shape: tuple[int, ...]) -> Metadata:
-    """Return what an open file says.
+@dataclass(frozen=True, slots=True)
+class TiffSource:
+    """What is written back of a TIFF file besides.
+
+    Parameters
+    ----------
+    white_is_zero : bool
+        Whether it is shown inverted.
+    orientation : int
+        How it is turned for a person, 1 for as it is.
+    gdal_no_data : str, optional
+        The value of no measurement, as GDAL writes it.
+    """
+
+    white_is_zero: bool = False
+    orientation: int = 1
+    gdal_no_data: str | None = None
+
+
+def metadata_of(file: Any, axes: str, series: Any) -> Metadata:
+    """Return what an open file says of a series.
 
     Parameters
     ----------
     file : tifffile.TiffFile
         The file.
     axes : str
-        Axes of its first series.
-    shape : tuple of int
-        Shape of its first series.
+        Axes of the series.
+    series : tifffile.TiffPageSeries
+        Of the file.
     """
-    page = file.pages.first
+    page = series.keyframe
     resolution = page.resolution if "XResolution" in page.tags else None
     unit = int(page.resolutionunit)
-    flavour, fields = _fields(file)
-    known = calibration_of(fields, resolution, unit).along(axes, shape)
-    return Metadata(flavour, resolution, unit, fields, known)
+    flavour, fields = _fields(file, series)
+    known = calibration_of(fields, resolution, unit).along(axes, series.shape)
+    source = _source_of(page)
+    no_data = _no_data(source.gdal_no_data)
+    return Metadata(flavour, resolution, unit, fields, known, source, no_data)
 
 
-def _fields(file: Any) -> tuple[Any, dict[str, Any]]:
-    if file.is_imagej:
+def _source_of(page: Any) -> TiffSource:
+    said = page.tags.get("GDAL_NODATA")
+    turned = page.tags.get("Orientation")
+    return TiffSource(
+        int(page.photometric) == 0,
+        int(turned.value) if turned is not None else 1,
+        None if said is None else str(said.value).strip("\0 "),
+    )
+
+
+def _no_data(said: str | None) -> tuple[float, ...]:
+    try:
+        value = float(said or "nan")
+    except ValueError:
+        return ()
+    return (value,) if math.isfinite(value) else ()  # others are so in any case
+
+
+def _fields(file: Any, series: Any) -> tuple[Any, dict[str, Any]]:
+    """Return flavour and fields; of a flavour that tifffile gave up, plain ones."""
+    if file.is_imagej and series.kind == "imagej":
         return "imagej", _without(file.imagej_metadata or {}, _IMAGEJ_DERIVED)
-    if file.is_ome:
-        return "ome", _ome_fields(file.ome_metadata or "")
-    if file.is_shaped:
+    if file.is_imagej:
+        return "plain", _of_imagej(file)
+    if file.is_ome and series.kind == "ome":
+        return "ome", _ome_fields(file.ome_metadata or "", _number(file, series))
+    if file.is_shaped and series.kind == "shaped":
         return "plain", _without((file.shaped_metadata or [{}])[0], {"axes", "shape"})
-    description = file.pages.first.description
-    return "plain", {"description": description} if description else {}
+    description = series.keyframe.description
+    told = description and not file.is_shaped and not file.is_ome
+    return "plain", {"description": description} if told else {}
+
+
+def _of_imagej(file: Any) -> dict[str, Any]:
+    """Return what ImageJ says that holds whatever the planes are."""
+    known = file.imagej_metadata or {}
+    wanted = ("unit", "spacing", "finterval", "tunit")
+    return {name: known[name] for name in wanted if name in known}
+
+
+def _number(file: Any, series: Any) -> int:
+    """Return which of the images that OME-XML tells of a series is."""
+    same = [each for each in file.series if each.kind == "ome"]
+    return next((n for n, each in enumerate(same) if each is series), 0)
 
 
 def _without(fields: Mapping[str, Any], derived: set[str]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in derived}
 
 
-def _ome_fields(xml: str) -> dict[str, Any]:
+def _ome_fields(xml: str, number: int = 0) -> dict[str, Any]:
     """Return what tifffile writes back of an OME-XML: sizes, times, channels."""
-    image = tifffile.xml2dict(xml)["OME"]["Image"]
-    image = image[0] if isinstance(image, list) else image
+    image = tifffile.xml2dict(xml)["OME"].get("Image", {"Pixels": {}})
+    images = image if isinstance(image, list) else [image]
+    image = images[min(number, len(images) - 1)]
     pixels = image["Pixels"]
     wanted = ("PhysicalSize", "TimeIncrement")
     fields = {name: value for name, value in pixels.items() if name.startswith(wanted)}
