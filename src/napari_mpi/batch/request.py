@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from napari_mpi.batch.outcomes import Outcome, Status
 from napari_mpi.engine.files.formats import NIFTI, PICTURE, TIFF, ZARR
+from napari_mpi.engine.files.tiff.files import READ_ONLY
 from napari_mpi.engine.runtime.errors import ConfigError
 from napari_mpi.engine.settings.method import Method
 
@@ -18,6 +19,7 @@ _ENDINGS = tuple(
     before + suffix
     for kind in (TIFF, ZARR, NIFTI)  # what is written in its own format
     for suffix in kind.suffixes
+    if suffix not in READ_ONLY
     for before in ("", ".ome")
 )
 
@@ -135,7 +137,7 @@ def _output_name(path: Path, suffix: str) -> str:
     if kept:
         end = max(kept, key=len)
         return f"{name[: -len(end)]}{suffix}{name[-len(end) :]}"
-    if PICTURE.names(path):
+    if PICTURE.names(path) or name.lower().endswith(READ_ONLY):
         return f"{PurePosixPath(name).stem}{suffix}.tif"
     return f"{name.replace('.', '_')}{suffix}"  # a folder of DICOM
 

@@ -199,7 +199,7 @@ def _windows(
                     seed=request.method.config.seed,
                     thorough=start.network.architecture == "skip",
                     opponents=sees_opponents(start, layout),
-                    no_data=image.metadata.nodata_ranges,
+                    no_data=image.metadata.nodata,
                 )
                 sample = yield from beating(job, due, tell)
                 if not sample.is_flat:

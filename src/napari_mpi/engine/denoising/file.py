@@ -12,11 +12,13 @@ from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import Task, prepare
 from napari_mpi.engine.files.formats import (
     TIFF,
+    notes_on_writing,
     read_image,
     require_writable,
     write_image,
 )
-from napari_mpi.engine.files.metadata import ImageFile
+from napari_mpi.engine.files.metadata import ImageFile, Scaling
+from napari_mpi.engine.files.scaling import with_true_values
 from napari_mpi.engine.filling.spread import SHOWS
 from napari_mpi.engine.images.axes import ImageAxes, guessed_in_words
 from napari_mpi.engine.images.quality import VoidOf
@@ -118,7 +120,7 @@ def open_file(
         weights=method.weights if start is None else start(image),
         config=method.config,
         device=method.device,
-        no_data=image.metadata.nodata_ranges,
+        no_data=image.metadata.nodata,
     )
     return image, task
 
@@ -158,7 +160,8 @@ def denoise_file(
     if uncertainty is not None:
         beside = _beside(image, task.layout, state.spread)
         write_image(uncertainty, beside, provenance={**made, "shows": SHOWS})
-    notes = (*_notes_on(image), *state.notes_on(task.config))
+    writing = notes_on_writing(output, image)
+    notes = (*_notes_on(image), *writing, *state.notes_on(task.config))
     void_of = state.void_in(task.image, task.layout)
     return DenoisedFile(result, made, state.noise_in_words(), notes, void_of)
 
@@ -194,7 +197,10 @@ def _beside(image: ImageFile, layout: ImageAxes, spread: Any) -> ImageFile:
         if name not in _OF_INTENSITIES
     }
     axes = layout.without_colours.letters
-    return ImageFile(spread, axes, replace(said, fields=fields))
+    # True units, whatever the result keeps: this file cannot say a slope.
+    slope = Scaling(abs(said.scaling.slope))
+    metadata = replace(said, fields=fields, scaling=slope, nodata=())
+    return with_true_values(ImageFile(spread, axes, metadata))
 
 
 def _notes_on(image: ImageFile) -> list[str]:

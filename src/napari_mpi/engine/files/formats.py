@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_mpi.engine.files.dicom.files import (
     DICOM_SUFFIXES,
     looks_like_dicom,
@@ -20,6 +22,7 @@ from napari_mpi.engine.files.ngff.files import (
 )
 from napari_mpi.engine.files.nifti.files import nifti_problem, read_nifti, write_nifti
 from napari_mpi.engine.files.pictures import read_picture
+from napari_mpi.engine.files.scaling import in_words, with_true_values
 from napari_mpi.engine.files.tiff.files import read_tiff, tiff_problem, write_tiff
 from napari_mpi.engine.runtime.errors import EngineError, ImageFileError, first_line
 from napari_mpi.engine.runtime.whole_files import (
@@ -45,6 +48,8 @@ class Format:
         Tells a file or folder without a suffix by its content.
     is_folder : bool
         Whether an image of it may be a folder.
+    keeps_scaling : bool
+        Whether what it writes keeps slope and intercept of what was read from it.
     has_series : bool
         Whether ``read`` takes a ``series`` too, of files that hold several images.
     """
@@ -56,6 +61,7 @@ class Format:
     looks_like: Callable[[Path], bool] | None = None
     is_folder: bool = False
     has_series: bool = False
+    keeps_scaling: bool = False
 
     def names(self, path: Path) -> bool:
         """Whether a path is named as the format's are, in letters of any case."""
@@ -79,7 +85,9 @@ PICTURE = Format((".png", ".jpg", ".jpeg"), read_picture)
 ZARR = Format(
     (".zarr",), read_zarr, write_zarr, zarr_problem, looks_like_zarr, is_folder=True
 )
-NIFTI = Format((".nii", ".nii.gz"), read_nifti, write_nifti, nifti_problem)
+NIFTI = Format(
+    (".nii", ".nii.gz"), read_nifti, write_nifti, nifti_problem, keeps_scaling=True
+)
 DICOM = Format(
     DICOM_SUFFIXES,
     read_dicom,
@@ -87,6 +95,8 @@ DICOM = Format(
     dicom_problem,
     looks_like_dicom,
     is_folder=True,
+    has_series=True,
+    keeps_scaling=True,
 )
 FORMATS = (TIFF, PICTURE, ZARR, NIFTI, DICOM)
 """Every format that is read."""
@@ -178,7 +188,7 @@ def write_image(
     assert kind is not None
     assert kind.write is not None
     try:
-        kind.write(path, image, provenance or {})
+        kind.write(path, _as_written(kind, image), provenance or {})
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -221,7 +231,51 @@ def output_problem(path: Path, image: ImageFile | None = None) -> str | None:
         (ensure_folder_writable if is_folder else ensure_writable)(path)
     except OSError as error:
         return str(_unwritable(path, error))
-    return None if kind.problem is None else kind.problem(path, image)
+    if kind.problem is None:
+        return None
+    return kind.problem(path, None if image is None else _as_written(kind, image))
+
+
+def notes_on_writing(path: Path, image: ImageFile) -> list[str]:
+    """Return what a person should know of how an image is written to a file.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+    image : ImageFile
+        As read.
+    """
+    kind, metadata = _format_of_output(path), image.metadata
+    notes = []
+    if kind is not None and not _keeps(kind, image) and not metadata.scaling.is_none:
+        written = np.dtype(_as_written(kind, image).array.dtype)
+        notes.append(
+            f"the values written are the true ones ({in_words(metadata.scaling)}), of"
+            f" type {written}"
+        )
+    shown = getattr(metadata.source, "white_is_zero", False)
+    if shown and kind not in (TIFF, DICOM):
+        notes.append(
+            "the source is shown with white for 0, which the result does not say"
+        )
+    turned = getattr(metadata.source, "orientation", 1)
+    if turned != 1 and kind is not TIFF:
+        notes.append(
+            f"the source is shown turned (orientation {turned}), which the result does"
+            " not say"
+        )
+    return notes
+
+
+def _keeps(kind: Format, image: ImageFile) -> bool:
+    """Whether a format keeps what an image's stored values stand for."""
+    own = {"nifti": NIFTI, "dicom": DICOM}.get(image.metadata.flavour)
+    return kind.keeps_scaling and kind is own
+
+
+def _as_written(kind: Format, image: ImageFile) -> ImageFile:
+    return image if _keeps(kind, image) else with_true_values(image)
 
 
 def _format_of_output(path: Path) -> Format | None:

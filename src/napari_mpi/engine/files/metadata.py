@@ -58,6 +58,25 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class Scaling:
+    """What stored values stand for: ``slope * stored + intercept``.
+
+    Parameters
+    ----------
+    slope, intercept : float
+        Of DICOM's modality, or of NIfTI.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    @property
+    def is_none(self) -> bool:
+        """Whether stored values are the true ones."""
+        return (self.slope, self.intercept) == (1.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     """What a file says besides the pixels; it is written back as it was.
 
@@ -75,8 +94,11 @@ class Metadata:
         The same in words that other formats can be told in.
     source : object
         What a format needs besides to write an image of its own: headers, data sets.
-    nodata : tuple of float
-        Stored values that stand for no measurement at all, such as padding.
+    nodata : tuple of (float, float)
+        Ranges of stored values, ends included, that stand for no measurement at all,
+        such as padding.
+    scaling : Scaling
+        What the stored values stand for.
     """
 
     flavour: Flavour = "plain"
@@ -85,12 +107,8 @@ class Metadata:
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
     calibration: Calibration = field(default_factory=Calibration)
     source: Any = field(default=None, repr=False, compare=False)
-    nodata: tuple[float, ...] = ()
-
-    @property
-    def nodata_ranges(self) -> tuple[tuple[float, float], ...]:
-        """The same as ranges, ends included."""
-        return tuple((value, value) for value in self.nodata)
+    nodata: tuple[tuple[float, float], ...] = ()
+    scaling: Scaling = field(default_factory=Scaling)
 
 
 @dataclass(frozen=True, slots=True)

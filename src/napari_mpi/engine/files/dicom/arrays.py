@@ -39,6 +39,8 @@ class DicomArray(PagedArray):
         Shape of a plane.
     dtype : numpy.dtype
         Type.
+    syntax : UID, optional
+        How the pixels are packed, for files that do not say it.
     """
 
     def __init__(
@@ -48,9 +50,11 @@ class DicomArray(PagedArray):
         outer: tuple[int, ...],
         plane: tuple[int, ...],
         dtype: Any,
+        syntax: Any = None,
     ) -> None:
         super().__init__(outer, plane, np.dtype(dtype))
         self._pydicom, self._planes, self._plane_shape = pydicom, planes, plane
+        self._syntax = syntax
         self._cache: OrderedDict[int, Array] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -76,7 +80,7 @@ class DicomArray(PagedArray):
 
     def _decoded(self, path: Path, number: int) -> Array:
         try:
-            found = self._pydicom.pixels.pixel_array(path, index=number)
+            found = self._pydicom.pixels.pixel_array(self._of(path), index=number)
             plane = np.asarray(found, self.dtype)
             if plane.shape != self._plane_shape:
                 raise ValueError(f"a plane has the shape {plane.shape}")
@@ -87,6 +91,14 @@ class DicomArray(PagedArray):
                 f" copy it again, or {_UNPACK}"
             ) from error
         return plane
+
+    def _of(self, path: Path) -> Any:
+        """Return what pydicom decodes: the file, or its data set with the syntax."""
+        if self._syntax is None:
+            return path
+        data = self._pydicom.dcmread(path, force=True)
+        data.file_meta.TransferSyntaxUID = self._syntax
+        return data
 
 
 def require_decoder(pydicom: Any, path: Path, header: Any) -> None:

@@ -6,19 +6,28 @@ from typing import Any
 
 import numpy as np
 
+from napari_mpi.engine.files.arrays import PagedArray
 from napari_mpi.engine.files.dicom.arrays import DicomArray, require_decoder
+from napari_mpi.engine.files.dicom.rescaling import (
+    Rescaling,
+    TrueValues,
+    rescaling_of,
+)
 from napari_mpi.engine.files.dicom.series import (
+    SUFFIXES,
     arranged,
     calibration,
+    chosen_series,
     frames,
+    gaps,
     headers,
-    largest_series,
+    listed,
 )
-from napari_mpi.engine.files.metadata import ImageFile, Metadata
+from napari_mpi.engine.files.metadata import ImageFile, Metadata, Scaling
 from napari_mpi.engine.runtime.errors import ImageFileError
 from napari_mpi.engine.runtime.optional import extra
 
-DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+DICOM_SUFFIXES = SUFFIXES
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
 
@@ -34,11 +43,20 @@ class DicomSource:
         Shape of the image.
     dtype : numpy.dtype
         Type of the image.
+    stored : numpy.dtype
+        Type of the pixels in the files.
+    rescaling : Rescaling
+        What those stand for, plane by plane.
+    white_is_zero : bool
+        Whether it is shown inverted.
     """
 
     files: tuple[Path, ...] = field(repr=False)
     shape: tuple[int, ...]
     dtype: Any
+    stored: Any
+    rescaling: Rescaling = field(repr=False)
+    white_is_zero: bool = False
 
 
 def looks_like_dicom(path: Path) -> bool:
@@ -56,10 +74,13 @@ def looks_like_dicom(path: Path) -> bool:
         return False
 
 
-def read_dicom(path: Path, *, lazy: bool = False) -> ImageFile:
+def read_dicom(
+    path: Path, *, lazy: bool = False, series: int | str | None = None
+) -> ImageFile:
     """Read a DICOM file, or of a folder the series that has most planes.
 
-    The values are those stored: slope and intercept stay in the header.
+    The values are those stored, and what they stand for is told beside; but where
+    slices have slopes of their own, they are the true ones.
 
     Parameters
     ----------
@@ -67,6 +88,8 @@ def read_dicom(path: Path, *, lazy: bool = False) -> ImageFile:
         A file, or a folder of which all files are looked at.
     lazy : bool
         Whether the pixels are read when they are asked for.
+    series : int or str, optional
+        Which series of a folder, by number from 0 or by its description.
 
     Raises
     ------
@@ -75,7 +98,7 @@ def read_dicom(path: Path, *, lazy: bool = False) -> ImageFile:
         package pydicom is missing.
     """
     pydicom = extra("pydicom", "medical", path)
-    chosen, series = largest_series(path, headers(pydicom, path))
+    chosen, names, number = chosen_series(path, headers(pydicom, path), series)
     files, times = arranged(chosen)
     ordered = [chosen[file] for file in files]
     header = ordered[0]
@@ -85,13 +108,55 @@ def read_dicom(path: Path, *, lazy: bool = False) -> ImageFile:
     plane = (int(header.Rows), int(header.Columns), *colours)
     axes += "YXS" if colours else "YX"
     planes = [(file, n) for file in files for n in range(frames(chosen[file]))]
-    array = DicomArray(pydicom, planes, outer, plane, _dtype(path, header))
+    syntax = header.file_meta.TransferSyntaxUID if _is_guessed(header) else None
+    stored = DicomArray(pydicom, planes, outer, plane, _dtype(path, header), syntax)
+    rescaling = rescaling_of(ordered)
+    array: PagedArray = stored
+    if rescaling.differs:
+        array = TrueValues(stored, rescaling, len(outer))
     if header.file_meta.TransferSyntaxUID.is_compressed:
         array[(0,) * len(outer)]  # what cannot be unpacked is told before the work
     known = calibration(ordered[: len(files) // times], axes)
-    source = DicomSource(tuple(files), array.shape, array.dtype)
-    metadata = Metadata("dicom", calibration=known, source=source)
-    return ImageFile(array if lazy else np.asarray(array), axes, metadata, series)
+    source = DicomSource(
+        tuple(files),
+        array.shape,
+        array.dtype,
+        stored.dtype,
+        rescaling,
+        white_is_zero=header.get("PhotometricInterpretation") == "MONOCHROME1",
+    )
+    metadata = Metadata(
+        "dicom",
+        calibration=known,
+        source=source,
+        nodata=() if rescaling.differs else rescaling.padding,
+        scaling=Scaling() if rescaling.differs else rescaling.planes[0],
+    )
+    notes = _notes(header, rescaling, gaps(ordered[: len(files) // times]))
+    if len(names) > 1:
+        notes.append(
+            f"the folder has {len(names)} series, of which number {number}"
+            f" ({names[number]}) is read: --series chooses among {listed(names)}"
+        )
+    whole = array if lazy else np.asarray(array)
+    return ImageFile(whole, axes, metadata, len(names), tuple(notes))
+
+
+def _is_guessed(header: Any) -> bool:
+    return bool(getattr(header, "syntax_is_guessed", False))
+
+
+def _notes(header: Any, rescaling: Rescaling, missing: int) -> list[str]:
+    notes = []
+    if _is_guessed(header):
+        syntax = header.file_meta.TransferSyntaxUID.name
+        notes.append(f"the file does not say how it is packed: read as {syntax}")
+    if missing:
+        verb = "slice seems" if missing == 1 else "slices seem"
+        notes.append(f"{missing} {verb} to be missing between those that are there")
+    if rescaling.differs:
+        notes.append("slices have slopes of their own: their true values are denoised")
+    return notes
 
 
 def _outer(header: Any, files: int, times: int) -> tuple[str, tuple[int, ...]]:
@@ -118,6 +183,8 @@ def _colours(path: Path, header: Any) -> tuple[int, ...]:
 
 def _dtype(path: Path, header: Any) -> np.dtype[Any]:
     bits = int(header.get("BitsAllocated", 16))
+    if bits in (32, 64) and "PixelRepresentation" not in header:
+        return np.dtype(f"f{bits // 8}")  # as the module of real pixels says
     if bits not in (8, 16, 32):
         raise ImageFileError(
             f"{path} has {bits} bits per pixel, and 8, 16 or 32 are read: convert it"

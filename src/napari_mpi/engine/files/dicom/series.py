@@ -15,10 +15,14 @@ _TAGS = [
     "BitsAllocated", "PixelRepresentation", "PhotometricInterpretation",
     "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient",
     "PixelSpacing", "ImagerPixelSpacing", "SliceThickness", "SpacingBetweenSlices",
-    "FrameTime", "SharedFunctionalGroupsSequence",
+    "FrameTime", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "RescaleSlope", "RescaleIntercept", "PixelPaddingValue",
+    "PixelPaddingRangeLimit", "SeriesDescription", "SeriesNumber", "BitsStored",
 ]  # fmt: skip
 _ALIKE = _TAGS[2:8]  # what all files of an image have in common
 _SAME_PLACE = 1e-3  # mm
+SUFFIXES = (".dcm", ".dicom", ".ima")
+"""Endings of the names of DICOM files, in small letters."""
 
 Header = Any  # a pydicom data set of `_TAGS`
 
@@ -44,9 +48,8 @@ def headers(pydicom: Any, path: Path) -> dict[Path, Header]:
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         if not file.is_file() or file.name.startswith("."):
             continue
-        try:
-            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS)
-        except pydicom.errors.InvalidDicomError:
+        header = _header(pydicom, file, forced=not path.is_dir() or _is_named(file))
+        if header is None:
             continue
         if "Rows" in header and "Columns" in header:
             found[file] = header
@@ -57,22 +60,94 @@ def headers(pydicom: Any, path: Path) -> dict[Path, Header]:
     return found
 
 
-def largest_series(
-    path: Path, found: Mapping[Path, Header]
-) -> tuple[dict[Path, Header], int]:
-    """Return the files of the series with most planes, and how many series there are.
+def _is_named(file: Path) -> bool:
+    return file.name.lower().endswith(SUFFIXES)
+
+
+def _header(pydicom: Any, file: Path, *, forced: bool) -> Header | None:
+    """Return what a file says; None if it is no DICOM.
+
+    Parameters
+    ----------
+    pydicom : module
+        The package.
+    file : Path
+        The file.
+    forced : bool
+        Whether to read it even without the mark that such files begin with.
+    """
+    try:
+        header = pydicom.dcmread(
+            file, stop_before_pixels=True, specific_tags=_TAGS, force=forced
+        )
+    except Exception:  # noqa: BLE001 what is forced to be read may be anything
+        return None
+    if "TransferSyntaxUID" not in header.file_meta:
+        implicit, little = header.original_encoding
+        uid = pydicom.uid
+        usual = uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
+        header.file_meta.TransferSyntaxUID = (
+            usual if little else uid.ExplicitVRBigEndian
+        )
+        header.syntax_is_guessed = True
+    return header
+
+
+def chosen_series(
+    path: Path, found: Mapping[Path, Header], wanted: int | str | None = None
+) -> tuple[dict[Path, Header], list[str], int]:
+    """Return the files of a series, the names of all series, and the number of it.
+
+    Parameters
+    ----------
+    path : Path
+        Folder or file.
+    found : mapping of Path to header
+        All files.
+    wanted : int or str, optional
+        Number or name of the series; that with most planes if None.
 
     Raises
     ------
     ImageFileError
-        If images of different sizes or types are mixed in it.
+        If there is no such series, or images of different sizes or types are mixed in
+        it.
     """
     series: dict[str, dict[Path, Header]] = defaultdict(dict)
     for file, header in found.items():
         series[str(header.get("SeriesInstanceUID", ""))][file] = header
-    chosen = max(series.values(), key=lambda files: sum(map(frames, files.values())))
-    _require_alike(path, list(chosen.values()))
-    return chosen, len(series)
+    every = list(series.values())
+    sizes = [sum(map(frames, files.values())) for files in every]
+    names = [_name_of(files, size) for files, size in zip(every, sizes, strict=True)]
+    number = sizes.index(max(sizes))
+    if wanted is not None:
+        number = _number_of(path, str(wanted), every, names)
+    _require_alike(path, list(every[number].values()))
+    return every[number], names, number
+
+
+def _name_of(files: Mapping[Path, Header], size: int) -> str:
+    """Return name and number of planes of a series, for a note."""
+    header = next(iter(files.values()))
+    said = str(header.get("SeriesDescription") or header.get("SeriesNumber") or "")
+    return f"{said or 'without a name'}, {size} plane{'s' * (size != 1)}"
+
+
+def _number_of(
+    path: Path, wanted: str, every: Sequence[Mapping[Path, Header]], names: list[str]
+) -> int:
+    for number, files in enumerate(every):
+        header = next(iter(files.values()))
+        if wanted == str(header.get("SeriesDescription")):
+            return number
+    if wanted.isdecimal() and int(wanted) < len(every):
+        return int(wanted)
+    raise ImageFileError(f"{path} has no series {wanted!r}: it has {listed(names)}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the names of series with their numbers."""
+    return "; ".join(f"{number} ({name})" for number, name in enumerate(names))
 
 
 def _require_alike(path: Path, chosen: Sequence[Header]) -> None:
@@ -194,3 +269,21 @@ def _said(header: Header, name: str) -> Any:
 def _depth(ordered: Sequence[Header]) -> float | None:
     places = _places(ordered) if len(ordered) > 1 else None
     return None if places is None else float(np.median(np.abs(np.diff(places))))
+
+
+def gaps(ordered: Sequence[Header]) -> int:
+    """Return how many slices seem to be missing between those that are there.
+
+    Parameters
+    ----------
+    ordered : sequence of headers
+        As `arranged`, those of the first time.
+    """
+    places: Sequence[float] | None = _places(ordered) if len(ordered) > 2 else None
+    if places is None:
+        numbers = sorted({int(h.get("InstanceNumber") or 0) for h in ordered})
+        distinct = len(numbers) == len(ordered)
+        return numbers[-1] - numbers[0] + 1 - len(numbers) if distinct else 0
+    steps = np.abs(np.diff(places))
+    usual = float(np.median(steps))
+    return int((np.rint(steps / usual) - 1).clip(min=0).sum()) if usual > 0 else 0

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_mpi.engine.files.blocks import write_blocks
 from napari_mpi.engine.files.dicom.files import DICOM_SUFFIXES, DicomSource
+from napari_mpi.engine.files.dicom.rescaling import StoredValues
 from napari_mpi.engine.files.metadata import ImageFile, size_of
 from napari_mpi.engine.images.arrays import LazyArray, part_of, require_room
 from napari_mpi.engine.runtime.errors import ImageFileError
@@ -17,6 +18,7 @@ from napari_mpi.engine.runtime.optional import extra
 from napari_mpi.engine.runtime.whole_files import whole_file, whole_folder
 
 _PIXELS = (0x7FE0, 0x0010)
+_REALS = {4: ((0x7FE0, 0x0008), b"OF"), 8: ((0x7FE0, 0x0009), b"OD")}
 _PRIVATE = 0x0099  # group of our own element, which keeps the whole provenance
 _LONGEST_TEXT, _LONGEST_NAME = 1024, 64  # characters, by the standard
 _STALE = (
@@ -87,13 +89,47 @@ def write_dicom(path: Path, image: ImageFile, provenance: Mapping[str, Any]) -> 
     if path.suffix.lower() in DICOM_SUFFIXES:
         with whole_file(path) as target, target.open("wb") as file:
             data = _derived(pydicom, files[0], series, provenance)
-            _write(pydicom, file, data, image.array)
+            (part,) = _stored(image, [image.array])
+            _write(pydicom, file, data, part)
         return
+    parts = _stored(image, _parts(image.array, len(files)))
     with whole_folder(path) as folder:
-        for source, part in zip(files, _parts(image.array, len(files)), strict=True):
+        for source, part in zip(files, parts, strict=True):
             data = _derived(pydicom, source, series, provenance)
             with (folder / source.name).open("wb") as file:
                 _write(pydicom, file, data, part)
+
+
+def _stored(image: ImageFile, parts: list[Any]) -> list[Any]:
+    """Return the parts of an image as their files store them."""
+    source = image.metadata.source
+    if not source.rescaling.differs:
+        return parts
+    padding = source.rescaling.padding
+    empty = padding[0][0] if padding else 0.0
+    planes = source.rescaling.planes
+    if len(planes) != len(parts):  # one file of many planes
+        (whole,) = parts
+        return [_Stacked(whole, planes, empty, source.stored)]
+    pairs = zip(parts, planes, strict=True)
+    return [StoredValues(part, plane, empty, source.stored) for part, plane in pairs]
+
+
+class _Stacked(LazyArray):
+    """Stored values of all planes of one file."""
+
+    def __init__(self, true: Any, planes: Any, padding: float, dtype: Any) -> None:
+        self.shape, self.dtype = tuple(true.shape), np.dtype(dtype)
+        self._planes = [
+            StoredValues(part_of(true, (n,)), plane, padding, dtype)
+            for n, plane in enumerate(planes)
+        ]
+
+    def read(self, index: Any) -> Any:
+        first, inside = index[0], tuple(index[1:])
+        if isinstance(first, int):
+            return self._planes[first][inside]
+        return np.stack([plane[inside] for plane in self._planes[first]])
 
 
 def _parts(array: Any, count: int) -> list[Any]:
@@ -111,7 +147,7 @@ def _derived(
 ) -> Any:
     """Return the data set of a file as that of a derived image, without pixels."""
     try:
-        data = pydicom.dcmread(source, stop_before_pixels=True)
+        data = pydicom.dcmread(source, stop_before_pixels=True, force=True)
     except Exception as error:
         raise ImageFileError(
             f"{source} can no longer be read, and the result needs its header: put it"
@@ -162,9 +198,12 @@ def _write(pydicom: Any, file: BinaryIO, data: Any, array: Any) -> None:
         file, data, implicit_vr=False, little_endian=True, enforce_file_format=True
     )
     size = size_of(array)
-    kind = b"OB" if array.dtype.itemsize == 1 else b"OW"
-    file.write(struct.pack("<HH2sHI", *_PIXELS, kind, 0, size + size % 2))
-    write_blocks(file, _Clipped(array, data), array.dtype.newbyteorder("<"))
+    element, kind = _PIXELS, b"OB" if array.dtype.itemsize == 1 else b"OW"
+    if array.dtype.kind == "f":
+        element, kind = _REALS[array.dtype.itemsize]
+    file.write(struct.pack("<HH2sHI", *element, kind, 0, size + size % 2))
+    fitting = array if array.dtype.kind == "f" else _Clipped(array, data)
+    write_blocks(file, fitting, array.dtype.newbyteorder("<"))
     file.write(bytes(size % 2))
 
 

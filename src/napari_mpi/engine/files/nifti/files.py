@@ -16,6 +16,7 @@ from napari_mpi.engine.files.metadata import (
     Calibration,
     ImageFile,
     Metadata,
+    Scaling,
     in_unit,
     size_of,
     unit_of,
@@ -49,7 +50,7 @@ class NiftiSource:
 
 
 def read_nifti(path: Path, *, lazy: bool = False) -> ImageFile:
-    """Read the voxels of a NIfTI file as stored, without their slope and intercept.
+    """Read the voxels of a NIfTI file as stored; what they stand for is told beside.
 
     Parameters
     ----------
@@ -79,8 +80,19 @@ def read_nifti(path: Path, *, lazy: bool = False) -> ImageFile:
         array = mapped if lazy else np.asarray(mapped)
     axes = _AXES[len(shape)]
     known = _calibration(header, axes)
-    source = NiftiSource(header, shape)
-    return ImageFile(array, axes, Metadata("nifti", calibration=known, source=source))
+    metadata = Metadata(
+        "nifti",
+        calibration=known,
+        source=NiftiSource(header, shape),
+        scaling=_scaling(header),
+    )
+    return ImageFile(array, axes, metadata)
+
+
+def _scaling(header: Any) -> Scaling:
+    """Return what voxels stand for; slopes of 0 or NaN say nothing."""
+    slope, intercept = header.get_slope_inter()
+    return Scaling() if slope is None else Scaling(float(slope), float(intercept or 0))
 
 
 def _require_intensities(path: Path, shape: tuple[int, ...], dtype: Any) -> None:

@@ -23,6 +23,9 @@ from napari_mpi.engine.runtime.errors import AxesError, ImageFileError
 from napari_mpi.engine.runtime.whole_files import whole_file
 
 _IMAGEJ_AXES = "TZCYXS"
+READ_ONLY = (".lsm", ".stk")
+"""Endings of files that microscopes write, and nobody else."""
+
 _LISTED = 5  # series that are told
 _CLASSIC = 2**32 - 2**25  # bytes of pixels beyond which offsets of 32 bits end
 
@@ -120,7 +123,7 @@ def tiff_problem(path: Path, image: ImageFile | None = None) -> str | None:
         What to write.
     """
     del image
-    if path.suffix.lower() in (".lsm", ".stk"):
+    if path.suffix.lower() in READ_ONLY:
         return (
             f"{path} cannot be written, files of this kind come from microscopes only:"
             " give a name that ends in .tif"
@@ -203,7 +206,9 @@ def _in_words_of_tiff(image: ImageFile) -> ImageFile:
     if not axes.endswith(("YX", "YXS")):
         order = "TZCYXS"
         axes = "".join(sorted(axes, key=lambda letter: order.find(letter)))
-    metadata = Metadata("ome", fields=ome_fields(image.calibration))
+    inverted = bool(getattr(image.metadata.source, "white_is_zero", False))
+    fields = ome_fields(image.calibration)
+    metadata = Metadata("ome", fields=fields, source=TiffSource(inverted))
     array = rearranged(image.array, image.axes, axes)
     return replace(image, array=array, axes=axes, metadata=metadata)
 

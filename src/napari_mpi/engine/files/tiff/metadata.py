@@ -65,12 +65,14 @@ def _source_of(page: Any) -> TiffSource:
     )
 
 
-def _no_data(said: str | None) -> tuple[float, ...]:
+def _no_data(said: str | None) -> tuple[tuple[float, float], ...]:
     try:
         value = float(said or "nan")
     except ValueError:
         return ()
-    return (value,) if math.isfinite(value) else ()  # others are so in any case
+    return (
+        ((value, value),) if math.isfinite(value) else ()
+    )  # others are so in any case
 
 
 def _fields(file: Any, series: Any) -> tuple[Any, dict[str, Any]]:
