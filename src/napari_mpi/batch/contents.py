@@ -37,7 +37,7 @@ def content_sha256(path: Path) -> Beats[str]:
 def _parts(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return list(set_of(folder)) if TIFF.names(folder) else [folder]
-    if ZARR.names(folder):
+    if ZARR.holds(folder):
         return sorted(part for part in folder.rglob("*") if part.is_file())
     files = (part for part in folder.iterdir() if part.is_file())
     return sorted(part for part in files if DICOM.holds(part))

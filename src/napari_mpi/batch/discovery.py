@@ -19,6 +19,7 @@ from napari_mpi.batch.request import (
     said,
 )
 from napari_mpi.engine.files.formats import DICOM, TIFF, ZARR, format_of
+from napari_mpi.engine.files.ngff.plates import fields_of, is_plate
 from napari_mpi.engine.files.tiff.sets import set_of
 from napari_mpi.engine.runtime.errors import ImageFileError
 
@@ -68,7 +69,7 @@ def discover(folders: Folders) -> list[Item]:
 
 
 def _require_folder(source: Path) -> None:
-    if source.is_dir() and ZARR.names(source):
+    if source.is_dir() and ZARR.names(source) and not is_plate(source):
         raise ImageFileError(
             f"the input {source} is an image itself: denoise it alone, or give the"
             " folder that it is in"
@@ -90,6 +91,9 @@ def _walk(
     visited: set[_Identity],
     output: _Identity | None,
 ) -> Iterator[Item]:
+    if is_plate(folder):
+        yield from _fields(folders, folder)
+        return
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
@@ -111,8 +115,18 @@ def _walk(
         if is_folder and not ZARR.names(path):
             if folders.recursive:
                 yield from _walk_into(folders, path, status, visited, output)
+        elif is_folder and is_plate(path):
+            yield from _fields(folders, path)
         elif _matches(folders, path):
             yield _classified(folders, path, status)
+
+
+def _fields(folders: Folders, plate: Path) -> Iterator[Item]:
+    """Return the fields of a plate, which are images; all of them match with it."""
+    inside = folders.source == plate
+    if inside or _matches(folders, plate):
+        for field in fields_of(plate):
+            yield replace(item_of(folders, field), size=_size(field))
 
 
 def _walk_into(

@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from napari_mpi.batch.outcomes import Outcome, Status
 from napari_mpi.engine.files.formats import NIFTI, PICTURE, TIFF, ZARR
+from napari_mpi.engine.files.ngff.plates import plate_of
 from napari_mpi.engine.files.tiff.files import READ_ONLY
 from napari_mpi.engine.runtime.errors import ConfigError
 from napari_mpi.engine.settings.method import Method
@@ -127,6 +128,11 @@ def item_of(
     below = path.relative_to(folders.source)
     name = below.as_posix() if below.parts else path.resolve().name
     output = folders.output / Path(name).parent / _output_name(path, folders.suffix)
+    plate = plate_of(path) if status is Status.WAITING and path.is_dir() else None
+    if plate is not None:  # its fields lie beside each other, each an image of its own
+        field = "_".join((plate.stem, *path.relative_to(plate).parts))
+        above = Path(name).parents[len(path.relative_to(plate).parts) - 1].parent
+        output = folders.output / above / f"{field}{folders.suffix}.zarr"
     return Item(name, path, output, status=status, message=message)
 
 

@@ -83,7 +83,13 @@ TIFF = Format(
 )
 PICTURE = Format((".png", ".jpg", ".jpeg"), read_picture)
 ZARR = Format(
-    (".zarr",), read_zarr, write_zarr, zarr_problem, looks_like_zarr, is_folder=True
+    (".zarr",),
+    read_zarr,
+    write_zarr,
+    zarr_problem,
+    looks_like_zarr,
+    is_folder=True,
+    has_series=True,
 )
 NIFTI = Format(
     (".nii", ".nii.gz"), read_nifti, write_nifti, nifti_problem, keeps_scaling=True

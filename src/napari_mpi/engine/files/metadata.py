@@ -22,6 +22,9 @@ _UNITS = {
     "min": "min minute",
     "h": "h hour",
 }
+NO_UNIT = "reference frame"
+"""Unit of lengths whose unit is not told, in the word of OME."""
+
 _EXPONENTS = {"angstrom": -10, "nm": -9, "um": -6, "mm": -3, "cm": -2, "m": 0}
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _SPELT = {word: unit for unit, words in _UNITS.items() for word in words.split()}
@@ -35,7 +38,8 @@ class Calibration:
     ----------
     steps : mapping of str to (float, str)
         Length of one step along an axis, with its unit: 'nm', 'um', 'mm', 'cm', 'm',
-        'inch', 'angstrom' in space, 'us', 'ms', 's', 'min', 'h' in time.
+        'inch', 'angstrom' in space, 'us', 'ms', 's', 'min', 'h' in time; `NO_UNIT`
+        where a file tells lengths without one.
     channels : tuple of str
         Names of all channels, or none.
     colours : tuple of str
@@ -149,7 +153,10 @@ def unit_of(word: Any) -> str | None:
     word : object
         As a file spells it, such as 'micron' or 'micrometer'.
     """
-    return _SPELT.get(word.strip().lower()) if isinstance(word, str) else None
+    if not isinstance(word, str):
+        return None
+    word = word.strip().lower()
+    return NO_UNIT if word == NO_UNIT else _SPELT.get(word)
 
 
 def in_unit(step: tuple[float, str], unit: str) -> float:
@@ -163,6 +170,8 @@ def in_unit(step: tuple[float, str], unit: str) -> float:
         Of the same kind, space or time.
     """
     length, own = step
+    if own == NO_UNIT:
+        return length
     if own in _SECONDS:
         return length if own == unit else length * _SECONDS[own] / _SECONDS[unit]
     if own == "inch":

@@ -98,9 +98,7 @@ def test_the_values_written_are_told_and_the_uncertainty_has_their_unit(
     assert 0.02 < np.nanmedian(in_tiff) / removed.std() < 2
 
 
-@pytest.mark.parametrize(
-    ("padding", "limit"), [(-2000, None), (-2000, -1900), (63536, None)]
-)
+@pytest.mark.parametrize(("padding", "limit"), [(-2000, None), (-2000, -1900)])
 def test_padding_comes_back_and_counts_nowhere(
     padding, limit, scanned, volume, tmp_path
 ):
@@ -109,7 +107,7 @@ def test_padding_comes_back_and_counts_nowhere(
     volume[0, 0, 0] = -1950 if limit else -2000
     changes = {} if limit is None else {"PixelPaddingRangeLimit": limit}
     folder = scanned(
-        tmp_path / "ct", volume, PixelPaddingValue=padding if padding < 0 else -2000,
+        tmp_path / "ct", volume, PixelPaddingValue=padding,
         RescaleSlope=1, RescaleIntercept=0, **changes,
     )  # fmt: skip
     method = Method(preset("blind-fast", iterations=1), "grey", "cpu")

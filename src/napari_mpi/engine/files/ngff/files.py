@@ -20,14 +20,17 @@ from napari_mpi.engine.files.ngff.metadata import (
     group_attributes,
     stored_axes,
 )
+from napari_mpi.engine.files.ngff.plates import fields_of, is_plate
 from napari_mpi.engine.images.arrays import LazyArray, require_room
 from napari_mpi.engine.images.axes import LETTERS, Index, guess_axes
+from napari_mpi.engine.images.intensity import require_intensities
 from napari_mpi.engine.runtime.errors import AxesError, ImageFileError, first_line
 from napari_mpi.engine.runtime.optional import extra
 from napari_mpi.engine.runtime.whole_files import whole_folder
 
 _CHUNK = 1024  # pixels along Y and X
 _BAND = 1 << 25  # bytes of chunks that are written at once
+_COUNTED = 10_000  # chunks, at the most, of which it is looked up which are there
 _MARKS = ("zarr.json", ".zgroup", ".zarray")
 
 
@@ -74,7 +77,9 @@ def looks_like_zarr(path: Path) -> bool:
     return any((path / mark).is_file() for mark in _MARKS)
 
 
-def read_zarr(path: Path, *, lazy: bool = False) -> ImageFile:
+def read_zarr(
+    path: Path, *, lazy: bool = False, series: int | str | None = None
+) -> ImageFile:
     """Read level 0 of an OME-Zarr image, or a plain Zarr array.
 
     Parameters
@@ -83,6 +88,8 @@ def read_zarr(path: Path, *, lazy: bool = False) -> ImageFile:
         The folder.
     lazy : bool
         Whether the pixels are read when they are asked for.
+    series : int or str, optional
+        Which image of several, by its number; the first if None.
 
     Raises
     ------
@@ -90,25 +97,51 @@ def read_zarr(path: Path, *, lazy: bool = False) -> ImageFile:
         If it holds no such image, or the package zarr is missing.
     """
     zarr = extra("zarr", "zarr", path)
-    node, count = zarr.open(store=str(path), mode="r"), 1
+    if is_plate(path):
+        raise ImageFileError(_as_plate(path))
+    node, names, number = zarr.open(store=str(path), mode="r"), [""], 0
     if isinstance(node, zarr.Group):
-        node, count = _image_group(path, node)
+        node, names, number = _image_group(path, node, series)
         image = _read_group(path, node)
     else:
         image = ImageFile(ZarrArray(path, node), _plain_axes(node), Metadata("zarr"))
+    require_intensities(np.dtype(image.array.dtype))
+    notes = [*image.notes]
+    if len(names) > 1:
+        notes.append(
+            f"it holds {len(names)} images, of which number {number} is read: --series"
+            " chooses another"
+        )
     array = image.array if lazy else np.asarray(image.array)
-    return replace(image, array=array, series=count)
+    return replace(image, array=array, series=len(names), notes=tuple(notes))
 
 
-def _image_group(path: Path, group: Any) -> tuple[Any, int]:
-    """Return the group of the first image, and how many images there are."""
+def _as_plate(path: Path) -> str:
+    fields = fields_of(path)
+    if not fields:
+        return f"{path} is a plate without a field that is there: check the folder"
+    return (
+        f"{path} is a plate with {len(fields)} field{'s' * (len(fields) != 1)}: denoise"
+        f" them all by a batch, or give one of them, such as {fields[0]}"
+    )
+
+
+def _image_group(
+    path: Path, group: Any, wanted: int | str | None
+) -> tuple[Any, list[str], int]:
+    """Return the group of an image, the names of all images, and its number."""
     if "multiscales" in _described(group):
-        return group, 1
+        return group, [""], 0
     images = sorted(
         (name for name, _ in group.groups() if name.isdecimal()), key=int
     )  # bioformats2raw numbers its images
-    if images and "multiscales" in _described(group[images[0]]):
-        return group[images[0]], len(images)
+    if wanted is not None and str(wanted) not in images:
+        raise ImageFileError(
+            f"{path} has no series {str(wanted)!r}: it has {', '.join(images) or 'one'}"
+        )
+    number = 0 if wanted is None else images.index(str(wanted))
+    if images and "multiscales" in _described(group[images[number]]):
+        return group[images[number]], images, number
     raise ImageFileError(
         f"{path} holds no OME-Zarr image: give the path of an image or of an array in"
         " it"
@@ -134,9 +167,24 @@ def _read_group(path: Path, group: Any) -> ImageFile:
         "0.5" if is_newer else "0.4", described, others if is_newer else {}, stored
     )
     metadata = Metadata("zarr", calibration=known, source=source)
+    notes = _holes(group[multiscale["datasets"][0]["path"]])
     if sorted(layout) != sorted(stored):
-        return ImageFile(array, axes, metadata)
-    return ImageFile(rearranged(array, stored, layout), layout, metadata)
+        return ImageFile(array, axes, metadata, notes=notes)
+    ordered = rearranged(array, stored, layout)
+    return ImageFile(ordered, layout, metadata, notes=notes)
+
+
+def _holes(array: Any) -> tuple[str, ...]:
+    """Tell chunks that were never written, of an array that is quickly counted."""
+    if not 1 < array.nchunks <= _COUNTED:
+        return ()
+    missing = array.nchunks - array.nchunks_initialized
+    if not 0 < missing < array.nchunks:
+        return ()
+    return (
+        f"{missing} of {array.nchunks} chunks were never written: they hold"
+        f" {array.fill_value}",
+    )
 
 
 def _plain_axes(array: Any) -> str:

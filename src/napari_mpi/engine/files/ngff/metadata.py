@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from napari_mpi.engine.files.metadata import Calibration, ImageFile, unit_of
+from napari_mpi.engine.files.metadata import NO_UNIT, Calibration, ImageFile, unit_of
 from napari_mpi.engine.images.axes import LETTERS, guess_axes
 from napari_mpi.engine.runtime.errors import AxesError
 
@@ -106,9 +106,10 @@ def calibration_of(
     dataset = multiscale["datasets"][0]
     scales = [_scale(dataset, len(axes)), _scale(multiscale, len(axes))]
     steps = {
-        axis: (math.prod(factors), unit)
+        axis: (math.prod(factors), unit or NO_UNIT)
         for axis, unit, *factors in zip(axes, units, *scales, strict=False)
-        if unit is not None
+        # A step of 1 without a unit says nothing.
+        if unit is not None or (axis in "TZYX" and math.prod(factors) != 1)
     }
     channels = attributes.get("omero", {}).get("channels", [])
     names = tuple(str(channel.get("label", "")) for channel in channels)
@@ -183,7 +184,7 @@ def _axis(letter: str, known: Calibration) -> dict[str, str]:
     axis = {"name": "c" if letter == "S" else letter.lower()}
     if letter in _KINDS:
         axis["type"] = _KINDS[letter]
-    if letter in known.steps:
+    if letter in known.steps and known.steps[letter][1] != NO_UNIT:
         axis["unit"] = _UNITS[known.steps[letter][1]]
     return axis
 

@@ -13,6 +13,7 @@ import numpy as np
 from napari_mpi.engine.files.arrays import MappedArray
 from napari_mpi.engine.files.blocks import rearranged, write_blocks
 from napari_mpi.engine.files.metadata import (
+    NO_UNIT,
     Calibration,
     ImageFile,
     Metadata,
@@ -219,13 +220,15 @@ def _new_header(nibabel: Any, image: ImageFile, stored: str) -> Any:
     header = (nibabel.Nifti2Header if newer else nibabel.Nifti1Header)()
     header.set_data_shape(shape)
     steps = image.calibration.steps
-    spatial = [unit for axis, (_, unit) in steps.items() if axis in "XYZ"]
+    spatial = [
+        unit for axis, (_, unit) in steps.items() if axis in "XYZ" and unit != NO_UNIT
+    ]
     fine = bool(spatial) and all(unit in _FINE for unit in spatial)
     units = dict.fromkeys("XYZ", "um" if fine else "mm") | {"T": "s"}
     zooms = [in_unit(steps.get(axis, (1.0, units[axis])), units[axis]) for axis in axes]
     header.set_zooms(zooms)
     header.set_xyzt_units(
         ("micron" if fine else "mm") if spatial else "unknown",
-        "sec" if "T" in steps else "unknown",
+        "sec" if steps.get("T", (0, NO_UNIT))[1] != NO_UNIT else "unknown",
     )
     return header
