@@ -17,7 +17,7 @@ from napari_mpi.engine.files.formats import (
     require_writable,
     write_image,
 )
-from napari_mpi.engine.files.metadata import ImageFile, Scaling
+from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.files.scaling import with_true_values
 from napari_mpi.engine.filling.spread import SHOWS
 from napari_mpi.engine.images.axes import ImageAxes, guessed_in_words
@@ -198,7 +198,7 @@ def _beside(image: ImageFile, layout: ImageAxes, spread: Any) -> ImageFile:
     }
     axes = layout.without_colours.letters
     # True units, whatever the result keeps: this file cannot say a slope.
-    slope = Scaling(abs(said.scaling.slope))
+    slope = said.scaling.of_noise
     metadata = replace(said, fields=fields, scaling=slope, nodata=())
     return with_true_values(ImageFile(spread, axes, metadata))
 

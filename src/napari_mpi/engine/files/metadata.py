@@ -69,15 +69,24 @@ class Scaling:
     ----------
     slope, intercept : float
         Of DICOM's modality, or of NIfTI.
+    planes : tuple of (float, float)
+        Slope and intercept of every plane of Y by X, in order, where they differ.
     """
 
     slope: float = 1.0
     intercept: float = 0.0
+    planes: tuple[tuple[float, float], ...] = field(default=(), repr=False)
 
     @property
     def is_none(self) -> bool:
         """Whether stored values are the true ones."""
-        return (self.slope, self.intercept) == (1.0, 0.0)
+        return (self.slope, self.intercept) == (1.0, 0.0) and not self.planes
+
+    @property
+    def of_noise(self) -> "Scaling":
+        """What differences of stored values stand for."""
+        slopes = tuple((abs(slope), 0.0) for slope, _ in self.planes)
+        return Scaling(abs(self.slope), 0.0, slopes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_mpi.engine.files.arrays import PagedArray
 from napari_mpi.engine.files.dicom.arrays import DicomArray, require_decoder
-from napari_mpi.engine.files.dicom.rescaling import (
-    Rescaling,
-    TrueValues,
-    rescaling_of,
-)
+from napari_mpi.engine.files.dicom.rescaling import Rescaling, rescaling_of
 from napari_mpi.engine.files.dicom.series import (
     SUFFIXES,
     arranged,
@@ -23,7 +18,7 @@ from napari_mpi.engine.files.dicom.series import (
     headers,
     listed,
 )
-from napari_mpi.engine.files.metadata import ImageFile, Metadata, Scaling
+from napari_mpi.engine.files.metadata import ImageFile, Metadata
 from napari_mpi.engine.runtime.errors import ImageFileError
 from napari_mpi.engine.runtime.optional import extra
 
@@ -43,10 +38,6 @@ class DicomSource:
         Shape of the image.
     dtype : numpy.dtype
         Type of the image.
-    stored : numpy.dtype
-        Type of the pixels in the files.
-    rescaling : Rescaling
-        What those stand for, plane by plane.
     white_is_zero : bool
         Whether it is shown inverted.
     """
@@ -54,8 +45,6 @@ class DicomSource:
     files: tuple[Path, ...] = field(repr=False)
     shape: tuple[int, ...]
     dtype: Any
-    stored: Any
-    rescaling: Rescaling = field(repr=False)
     white_is_zero: bool = False
 
 
@@ -79,8 +68,7 @@ def read_dicom(
 ) -> ImageFile:
     """Read a DICOM file, or of a folder the series that has most planes.
 
-    The values are those stored, and what they stand for is told beside; but where
-    slices have slopes of their own, they are the true ones.
+    The values are those stored, and what they stand for is told beside.
 
     Parameters
     ----------
@@ -109,11 +97,8 @@ def read_dicom(
     axes += "YXS" if colours else "YX"
     planes = [(file, n) for file in files for n in range(frames(chosen[file]))]
     syntax = header.file_meta.TransferSyntaxUID if _is_guessed(header) else None
-    stored = DicomArray(pydicom, planes, outer, plane, _dtype(path, header), syntax)
+    array = DicomArray(pydicom, planes, outer, plane, _dtype(path, header), syntax)
     rescaling = rescaling_of(ordered)
-    array: PagedArray = stored
-    if rescaling.differs:
-        array = TrueValues(stored, rescaling, len(outer))
     if header.file_meta.TransferSyntaxUID.is_compressed:
         array[(0,) * len(outer)]  # what cannot be unpacked is told before the work
     known = calibration(ordered[: len(files) // times], axes)
@@ -121,16 +106,14 @@ def read_dicom(
         tuple(files),
         array.shape,
         array.dtype,
-        stored.dtype,
-        rescaling,
         white_is_zero=header.get("PhotometricInterpretation") == "MONOCHROME1",
     )
     metadata = Metadata(
         "dicom",
         calibration=known,
         source=source,
-        nodata=() if rescaling.differs else rescaling.padding,
-        scaling=Scaling() if rescaling.differs else rescaling.planes[0],
+        nodata=rescaling.padding,
+        scaling=rescaling.as_one,
     )
     notes = _notes(header, rescaling, gaps(ordered[: len(files) // times]))
     if len(names) > 1:
@@ -154,8 +137,8 @@ def _notes(header: Any, rescaling: Rescaling, missing: int) -> list[str]:
     if missing:
         verb = "slice seems" if missing == 1 else "slices seem"
         notes.append(f"{missing} {verb} to be missing between those that are there")
-    if rescaling.differs:
-        notes.append("slices have slopes of their own: their true values are denoised")
+    if rescaling.as_one.planes:
+        notes.append("its slices have slopes of their own, which are kept or applied")
     return notes
 
 

@@ -4,16 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from napari_mpi.engine.files.arrays import PagedArray
 from napari_mpi.engine.files.dicom.series import Header, frames
 from napari_mpi.engine.files.metadata import Scaling
-from napari_mpi.engine.images.arrays import LazyArray
-from napari_mpi.engine.images.axes import Index
-
-Array = NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +24,11 @@ class Rescaling:
     padding: tuple[tuple[float, float], ...] = ()
 
     @property
-    def differs(self) -> bool:
-        """Whether stored values of different planes cannot be compared."""
-        return len(set(self.planes)) > 1
+    def as_one(self) -> Scaling:
+        """The scaling of the image: one for all planes, or one for each."""
+        if len(set(self.planes)) < 2:
+            return self.planes[0]
+        return Scaling(planes=tuple((p.slope, p.intercept) for p in self.planes))
 
 
 def rescaling_of(ordered: Sequence[Header]) -> Rescaling:
@@ -89,60 +83,3 @@ def _signed(header: Header, value: int) -> int:
     if not header.get("PixelRepresentation"):
         return int(value % 2**bits)
     return int(value - 2**bits) if value >= 2 ** (bits - 1) else value
-
-
-class TrueValues(PagedArray):
-    """True values of planes whose stored ones have slopes of their own; NaN is padding.
-
-    Parameters
-    ----------
-    stored : PagedArray
-        The stored values.
-    rescaling : Rescaling
-        What they stand for.
-    outer : int
-        How many dimensions count planes.
-    """
-
-    def __init__(self, stored: PagedArray, rescaling: Rescaling, outer: int) -> None:
-        shape = stored.shape
-        super().__init__(shape[:outer], shape[outer:], np.dtype(np.float32))
-        self._stored, self._rescaling = stored, rescaling
-
-    def read_page(self, number: int, inside: Index) -> Array:
-        """Return a part of one plane."""
-        stored: Any = self._stored.read_page(number, inside)
-        scaling = self._rescaling.planes[number]
-        true = stored * scaling.slope + scaling.intercept
-        for low, high in self._rescaling.padding:
-            true = np.where((stored >= low) & (stored <= high), np.nan, true)
-        return np.asarray(true, np.float32)
-
-
-class StoredValues(LazyArray):
-    """Stored values of a plane's true ones: undoes `TrueValues`, rounds and clips.
-
-    Parameters
-    ----------
-    true : ArrayLike
-        The plane.
-    scaling : Scaling
-        Of the plane.
-    padding : float
-        What NaN becomes.
-    dtype : numpy.dtype
-        Of the stored values.
-    """
-
-    def __init__(self, true: Any, scaling: Scaling, padding: float, dtype: Any) -> None:
-        self._true, self._scaling, self._padding = true, scaling, padding
-        self.shape, self.dtype = tuple(true.shape), np.dtype(dtype)
-
-    def read(self, index: Index) -> Array:
-        """Return a part."""
-        true = np.asarray(self._true[index], np.float64)
-        stored = (true - self._scaling.intercept) / self._scaling.slope
-        limits = np.iinfo(self.dtype)
-        whole = np.rint(stored).clip(limits.min, limits.max)
-        kept = np.where(np.isfinite(true), whole, self._padding)
-        return np.asarray(kept, self.dtype)

@@ -10,7 +10,6 @@ import numpy as np
 
 from napari_mpi.engine.files.blocks import write_blocks
 from napari_mpi.engine.files.dicom.files import DICOM_SUFFIXES, DicomSource
-from napari_mpi.engine.files.dicom.rescaling import StoredValues
 from napari_mpi.engine.files.metadata import ImageFile, size_of
 from napari_mpi.engine.images.arrays import LazyArray, part_of, require_room
 from napari_mpi.engine.runtime.errors import ImageFileError
@@ -89,47 +88,13 @@ def write_dicom(path: Path, image: ImageFile, provenance: Mapping[str, Any]) -> 
     if path.suffix.lower() in DICOM_SUFFIXES:
         with whole_file(path) as target, target.open("wb") as file:
             data = _derived(pydicom, files[0], series, provenance)
-            (part,) = _stored(image, [image.array])
-            _write(pydicom, file, data, part)
+            _write(pydicom, file, data, image.array)
         return
-    parts = _stored(image, _parts(image.array, len(files)))
     with whole_folder(path) as folder:
-        for source, part in zip(files, parts, strict=True):
+        for source, part in zip(files, _parts(image.array, len(files)), strict=True):
             data = _derived(pydicom, source, series, provenance)
             with (folder / source.name).open("wb") as file:
                 _write(pydicom, file, data, part)
-
-
-def _stored(image: ImageFile, parts: list[Any]) -> list[Any]:
-    """Return the parts of an image as their files store them."""
-    source = image.metadata.source
-    if not source.rescaling.differs:
-        return parts
-    padding = source.rescaling.padding
-    empty = padding[0][0] if padding else 0.0
-    planes = source.rescaling.planes
-    if len(planes) != len(parts):  # one file of many planes
-        (whole,) = parts
-        return [_Stacked(whole, planes, empty, source.stored)]
-    pairs = zip(parts, planes, strict=True)
-    return [StoredValues(part, plane, empty, source.stored) for part, plane in pairs]
-
-
-class _Stacked(LazyArray):
-    """Stored values of all planes of one file."""
-
-    def __init__(self, true: Any, planes: Any, padding: float, dtype: Any) -> None:
-        self.shape, self.dtype = tuple(true.shape), np.dtype(dtype)
-        self._planes = [
-            StoredValues(part_of(true, (n,)), plane, padding, dtype)
-            for n, plane in enumerate(planes)
-        ]
-
-    def read(self, index: Any) -> Any:
-        first, inside = index[0], tuple(index[1:])
-        if isinstance(first, int):
-            return self._planes[first][inside]
-        return np.stack([plane[inside] for plane in self._planes[first]])
 
 
 def _parts(array: Any, count: int) -> list[Any]:

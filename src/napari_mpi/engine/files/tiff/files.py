@@ -57,7 +57,7 @@ def read_tiff(
         array = lazy_series(path, chosen) if lazy else None
         array = chosen.asarray() if array is None else array
         axes, guessed = _axes_of(chosen)
-        notes = notes_on(path, file, chosen, doubts)
+        notes = notes_on(path, file, chosen, array.shape, doubts)
         metadata = metadata_of(file, axes, chosen)
     if guessed:
         notes.append(guessed_in_words(axes))

@@ -28,7 +28,11 @@ def main_series(file: tifffile.TiffFile) -> int:
 
 
 def notes_on(
-    path: Path, file: OmeFile, series: Any, complaints: list[str]
+    path: Path,
+    file: OmeFile,
+    series: Any,
+    shape: tuple[int, ...],
+    complaints: list[str],
 ) -> list[str]:
     """Return what to tell where a file promises other planes than it has.
 
@@ -40,10 +44,12 @@ def notes_on(
         Open.
     series : tifffile.TiffPageSeries
         The one that is read.
+    shape : tuple of int
+        Of what is read.
     complaints : list of str
         What tifffile found amiss with what the file says of itself.
     """
-    notes = [*_on_missing(path, file, series), *_on_counts(file, series)]
+    notes = [*_on_missing(path, file, series), *_on_counts(file, series, shape)]
     if file.lacks is not None:
         notes.append(
             f"the file {file.lacks} that describes this set of files is not beside it:"
@@ -77,12 +83,13 @@ def _on_missing(path: Path, file: OmeFile, series: Any) -> list[str]:
     return [f"{missing} of {_plural(len(series), 'plane')} {verb} missing{why}: empty"]
 
 
-def _on_counts(file: OmeFile, series: Any) -> list[str]:
+def _on_counts(file: OmeFile, series: Any, shape: tuple[int, ...]) -> list[str]:
     """Tell planes beyond, or fewer than, those of which the file speaks."""
     promised = _promised_by_imagej(file)
-    held = math.prod(series.shape) // max(math.prod(series.keyframe.shape), 1)
-    if promised is not None and promised > held:
-        return [f"the file speaks of {promised} planes but has {held}: these are read"]
+    held = math.prod(shape) // max(math.prod(series.keyframe.shape), 1)
+    if promised is not None and promised != held:
+        told = _plural(promised, "plane")
+        return [f"the file speaks of {told} but has {held}: these are read"]
     if series.is_multifile or len(file.pages) == 1:
         return []
     pages = {page.index for each in file.series for page in _own_pages(each)}
@@ -116,8 +123,8 @@ def _promised_by_imagej(file: OmeFile) -> int | None:
         return None
     lines = dict(line.split("=", 1) for line in description.splitlines() if "=" in line)
     try:
-        return int(lines.get("images", 1))
-    except ValueError:
+        return int(lines["images"])
+    except (KeyError, ValueError):
         return None
 
 
