@@ -31,7 +31,7 @@ import photometry_scenes
 import tables
 from cases import DATA, Case, in_groups, middle, photograph
 from napari_mpi.engine.denoising.denoise import denoise
-from napari_mpi.engine.denoising.planes import as_tensor
+from napari_mpi.engine.denoising.noisy import as_tensor
 from napari_mpi.engine.denoising.task import effective_config, prepare
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.filling.iterative import CORRELATED, iterative_filling

@@ -78,7 +78,7 @@ def steps_of(case: Case) -> dict[str, Array]:
 def first_input(case: Case, settings: Any) -> Array:
     """Return the noisy image as the network sees it first: hidden values are black."""
     plane = plane_of(case)
-    noisy = plane.read(case.noisy, settings.weights.network.channels)
+    noisy = plane.read(case.noisy, settings.weights.network.channels).image
     masked = next(masks_for(noisy, settings))
     seen = plane.restored(noisy.numpy(), np.dtype("f4"))
     hidden = plane.layout.from_channels_first(masked[0].numpy())

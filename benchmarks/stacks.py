@@ -31,8 +31,9 @@ import numpy as np
 import tifffile
 
 from cases import DATA, photograph
-from napari_mpi.engine.denoising import plane_by_plane, sampling, shared_adaptation
+from napari_mpi.engine.denoising import shared_adaptation, task
 from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.sampling import windows as sampled
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.files.formats import read_image
@@ -193,7 +194,7 @@ def windows(options: argparse.Namespace) -> None:
     for scene in scenes():
         found = []
         for number in numbers:
-            with mock.patch.object(sampling, "WINDOWS", number):
+            with mock.patch.object(sampled, "WINDOWS", number):
                 result, _, _ = denoised(
                     scene.noisy, "ZYX", preset("blind-full"), options.device
                 )
@@ -246,7 +247,7 @@ def seams(options: argparse.Namespace) -> None:
     def result(side: int, whole: int, halo: int | None) -> tuple[np.ndarray, float]:
         with (
             mock.patch.object(shared_adaptation, "LARGEST", side),
-            mock.patch.object(plane_by_plane, "WHOLE", whole),
+            mock.patch.object(task, "WHOLE", whole),
             mock.patch.object(shared_adaptation, "tiles", with_halo(halo)),
         ):
             image, seconds, _ = denoised(noisy, "YX", config, options.device)

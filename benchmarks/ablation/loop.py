@@ -107,7 +107,7 @@ def trace(
     """Fill one image, and yield iteration, reading and image, in its own units."""
     channels = settings.weights.network.channels
     plane = plane_of(case, opponents=case.is_colour and channels == 1)
-    noisy = plane.read(case.noisy, channels)
+    noisy = plane.read(case.noisy, channels).image
     config = dataclasses.replace(settings.config, precision=settings.precision)
     network = settings.weights.to_network().train()
     adaptation = Adaptation(network, config, CPU)

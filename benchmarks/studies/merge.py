@@ -20,7 +20,7 @@ from torch import Tensor
 
 import tables
 from cases import Case, cset_names, in_groups, photograph, scored, under, w2s
-from napari_mpi.engine.denoising.planes import as_tensor
+from napari_mpi.engine.denoising.noisy import as_tensor
 from napari_mpi.engine.denoising.task import effective_config
 from napari_mpi.engine.filling.adaptation import Adaptation
 from napari_mpi.engine.filling.ensemble import Ensemble

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_mpi.cli.main import main
 from napari_mpi.engine.files.formats import read_image
@@ -62,3 +63,19 @@ def test_what_the_output_cannot_hold_is_told_before_the_work(
     assert run(tmp_path / "a.tif", tmp_path / "b.nii") == 1
     assert "cannot hold axes C" in capsys.readouterr().err
     assert not (tmp_path / "b.nii").exists()
+
+
+def test_a_series_is_chosen_and_the_choice_is_told(tmp_path, rng, capsys):
+    image = rng.normal(100, 9, (24, 28)).astype(np.float32)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(image[::3, ::3], metadata=None)
+        file.write(image, metadata=None)
+    source, output = str(tmp_path / "a.tif"), str(tmp_path / "b.tif")
+    method = ["--preset", "blind-fast", "--weights", "grey", "--learning-rate", "0"]
+    assert main(["denoise", source, "-o", output, *method]) == 0
+    assert "number 1 is read: --series chooses among" in capsys.readouterr().err
+    assert tifffile.imread(output).shape == (24, 28)
+    assert main(["denoise", source, "-o", output, "--series", "0", *method]) == 0
+    assert tifffile.imread(output).shape == (8, 10)
+    assert main(["denoise", source, "-o", output, "--series", "5", *method]) != 0
+    assert "has no series '5': it has 0 (8 x 10)" in capsys.readouterr().err

@@ -216,4 +216,6 @@ class DenoisingState:
 def _share(share: float) -> str:
     """Return a share in words, with digits that mean something."""
     percent = 100 * share
-    return "less than 0.01 %" if percent < 0.01 else f"{percent:.2g} %"
+    if percent < 0.01:
+        return "less than 0.01 %"
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"

@@ -49,7 +49,7 @@ class Format:
     is_folder : bool
         Whether an image of it may be a folder.
     keeps_scaling : bool
-        Whether what it writes keeps slope and intercept of what was read from it.
+        Whether it keeps slope and intercept of what was read from it.
     has_series : bool
         Whether ``read`` takes a ``series`` too, of files that hold several images.
     """
@@ -121,13 +121,13 @@ def format_of(path: Path) -> Format | None:
 
 
 def read_image(
-    path: Path, *, lazy: bool = False, series: int | str | None = None
+    path: Path | str, *, lazy: bool = False, series: int | str | None = None
 ) -> ImageFile:
     """Read an image file or folder; of one with several series, the main one.
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
         TIFF, PNG, JPEG, OME-Zarr, NIfTI or DICOM; of DICOM also the folder of a series.
     lazy : bool
         Whether the pixels are read when they are asked for, where the format allows
@@ -141,6 +141,7 @@ def read_image(
         If the file is missing, of another kind, or damaged, or if a package that its
         format needs is not installed.
     """
+    path = Path(path)
     kind = format_of(path)
     if not (path.is_file() or (path.is_dir() and kind is not None and kind.is_folder)):
         raise ImageFileError(f"there is no file {path}: check the path")
@@ -167,16 +168,16 @@ def read_image(
 
 
 def write_image(
-    path: Path, image: ImageFile, *, provenance: Mapping[str, Any] | None = None
+    path: Path | str, image: ImageFile, *, provenance: Mapping[str, Any] | None = None
 ) -> None:
     """Write an image, whole or not at all, in the format that the name says.
 
     Within a format everything that the source said is kept; into another one go axes,
-    sizes of the steps and names of the channels.
+    sizes of the steps, names of the channels, and what stored values stand for.
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
         Ends in .tif, .tiff, .zarr, .nii or .nii.gz; what has that name is replaced. Or
         a new folder for what was read from DICOM.
     image : ImageFile
@@ -189,6 +190,7 @@ def write_image(
     ImageFileError
         If the file cannot be written.
     """
+    path = Path(path)
     require_writable(path, image)
     kind = _format_of_output(path)
     assert kind is not None
@@ -267,10 +269,8 @@ def notes_on_writing(path: Path, image: ImageFile) -> list[str]:
         )
     turned = getattr(metadata.source, "orientation", 1)
     if turned != 1 and kind is not TIFF:
-        notes.append(
-            f"the source is shown turned (orientation {turned}), which the result does"
-            " not say"
-        )
+        said = f"the source is shown turned (orientation {turned})"
+        notes.append(f"{said}, which the result does not say")
     return notes
 
 

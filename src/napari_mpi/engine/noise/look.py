@@ -23,6 +23,7 @@ from napari_mpi.engine.noise.model import estimate_noise
 
 _BLOCK = 16  # pixels along each axis, of which the flattest are judged
 _FLATTEST = 0.1  # share of the blocks
+_BRIGHT_GROUND = 0.5  # of the network's range, beyond which a background is bright
 _BRIGHT = 0.95  # share of the pixels that are darker than what is called bright
 _GAPS = 0.25  # share of a block's pixels that may be no measurement, or cut off
 _FEWEST, _ENOUGH = 16, 24  # blocks that can tell something, and that tell enough
@@ -81,7 +82,7 @@ def look_at_noise(
     level = _level(grey.reshape(windows.shape), void)
     # Of opponents only the mean of the colours looks as grey images do.
     grey, marks, colours = grey[::images], marks[::images], windows.shape[1] // images
-    seen, apart = _see(network, grey), _see(network, grey, factor=2)
+    seen, apart = _see(network, grey), _see_apart(network, grey)
     if void is not None:  # what differs there tells nothing
         gaps = marks >= Mark.CONSTANT
         seen, apart = torch.where(gaps, grey, seen), torch.where(gaps, grey, apart)
@@ -123,6 +124,17 @@ def _see(
         masked = torch.zeros_like(noisy, dtype=torch.bool)
     with torch.no_grad():
         return fill(network, noisy, masked, factor)
+
+
+def _see_apart(network: FillingNetwork, grey: Tensor) -> Tensor:
+    """Predict images taken apart, those with a bright background inverted.
+
+    Taken apart, dark details on a bright background are as fine as the noise, and the
+    network, which has seen most often what shines in the dark, takes them for that.
+    """
+    bright = grey.flatten(1).median(dim=1).values.reshape(-1, 1, 1, 1) > _BRIGHT_GROUND
+    apart = _see(network, torch.where(bright, 1 - grey, grey), factor=2)
+    return torch.where(bright, 1 - apart, apart)
 
 
 def _share_of_hot(grey: Tensor, images: int, marks: Tensor | None) -> float:

@@ -59,7 +59,7 @@ def notes_on(
         notes.append(
             "what the file says of itself does not fit its pixels"
             f" ({_words_of(complaints[0])}): the pixels that are there are read, of"
-            f" shape {tuple(series.shape)}"
+            f" shape {tuple(shape)}"
         )
     return notes
 
