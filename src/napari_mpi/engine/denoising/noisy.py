@@ -11,7 +11,7 @@ from napari_mpi.engine.filling.masks import numbers_at
 from napari_mpi.engine.images.intensity import IntensityMap, without
 from napari_mpi.engine.images.marks import Mark, MarkRule, is_void
 from napari_mpi.engine.noise.level import white_noise_level
-from napari_mpi.engine.noise.smoothing import filled_in
+from napari_mpi.engine.noise.smoothing import filled_in, void_of
 
 Array = NDArray[np.generic]
 
@@ -56,7 +56,7 @@ class Noisy:
     @property
     def void(self) -> torch.Tensor | None:
         """Pixels that are no measurement, shape (N, 1, Y, X), bool."""
-        return None if self.marks is None else self.marks >= Mark.CONSTANT
+        return void_of(self.marks)
 
 
 def together(parts: Sequence[Noisy]) -> Noisy:

@@ -11,10 +11,14 @@ from torch import Tensor
 from napari_mpi.engine.filling.masks import complementary_masks, numbers_at, shape_of
 from napari_mpi.engine.filling.spread import PassSpread, SpreadOf
 from napari_mpi.engine.images.colours import noise_sources
-from napari_mpi.engine.images.marks import Mark
 from napari_mpi.engine.images.tiles import Window
 from napari_mpi.engine.noise.model import NoiseModel, estimate_noise
-from napari_mpi.engine.noise.smoothing import BELL_WIDTH, scattered, smoothed
+from napari_mpi.engine.noise.smoothing import (
+    BELL_WIDTH,
+    scattered,
+    smoothed,
+    void_of,
+)
 from napari_mpi.engine.settings.filling import FillingConfig
 
 Predict = Callable[[Tensor, Tensor | None], Tensor]
@@ -94,7 +98,7 @@ def finish(
         One per pass; the last holds the denoised image.
     """
     total = passes_of(config)
-    void = None if marks is None else marks >= Mark.CONSTANT
+    void = void_of(marks)
     gaps = None if void is None else scattered(void)
     filled, hidden_mean = torch.empty_like(noisy), torch.zeros_like(noisy)
     collected = None if spread_of is None else PassSpread(spread_of)
@@ -158,7 +162,8 @@ def learn_noise(
         By image and channel, from all windows.
     """
     filled = torch.empty_like(noisy)
-    gaps = None if marks is None else scattered(marks >= Mark.CONSTANT)
+    void = void_of(marks)
+    gaps = None if void is None else scattered(void)
     for masked in _masks(noisy, config, (0, 0)):
         filled = torch.where(masked, predict(noisy, _hidden(masked, gaps)), filled)
     return _models(noisy, predict(noisy, gaps), filled, images, marks)

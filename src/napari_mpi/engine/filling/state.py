@@ -7,8 +7,8 @@ from napari_mpi.engine.filling.adaptation import Adaptation
 from napari_mpi.engine.filling.ensemble import Ensemble
 from napari_mpi.engine.filling.spread import EnsembleSpread, SpreadOf
 from napari_mpi.engine.filling.stop_rule import StopRule
-from napari_mpi.engine.images.marks import Mark
 from napari_mpi.engine.networks.filling_network import FillingNetwork
+from napari_mpi.engine.noise.smoothing import void_of
 from napari_mpi.engine.settings.filling import FillingConfig
 
 
@@ -46,7 +46,7 @@ class FillingState:
         marks: Tensor | None = None,
     ) -> None:
         self.iteration = 0
-        self.marks = marks
+        self.marks, self.void = marks, void_of(marks)
         self.spread_of = spread_of
         self.passed_spread: Tensor | None = None
         self.fills: EnsembleSpread | None = None
@@ -74,16 +74,14 @@ class FillingState:
                 void=self.void,
             )
 
-    @property
-    def void(self) -> Tensor | None:
-        """Pixels that are no measurement, shape (N, 1, Y, X), bool."""
-        return None if self.marks is None else self.marks >= Mark.CONSTANT
-
     def to(self, device: torch.device | str) -> None:
         """Move network, optimiser and ensemble; the masks' generator stays."""
         self.adaptation.to(device)
         self.ensemble.to(device)
-        self.marks = None if self.marks is None else self.marks.to(device)
+        if self.marks is not None:
+            self.marks = self.marks.to(device)
+        if self.void is not None:
+            self.void = self.void.to(device)
         if self.fills is not None:
             self.fills.to(device)
         if self.stop is not None:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_mpi.engine.images.marks import Mark
+
 _COARSE = 4  # pixels along each axis that one coarse pixel stands for
 BELL_WIDTH = 8.0
 """Standard deviation of the bell of `smoothed`, in pixels."""
@@ -80,6 +82,18 @@ def filled_in(image: Tensor, void: Tensor) -> Tensor:
     """
     counted = (~void).to(image.dtype)
     return torch.where(void, _means_around(image.masked_fill(void, 0), counted), image)
+
+
+def void_of(marks: Tensor | None) -> Tensor | None:
+    """Return pixels that hold no measurement, bool; None where all do.
+
+    Parameters
+    ----------
+    marks : Tensor, optional
+        Shape (N, 1, Y, X), see `Mark`.
+    """
+    void = None if marks is None else marks >= Mark.CONSTANT
+    return void if void is not None and bool(void.any()) else None
 
 
 def scattered(void: Tensor) -> Tensor:
