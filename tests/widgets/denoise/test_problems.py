@@ -113,14 +113,26 @@ def test_a_view_that_shows_no_plane_is_told_before_the_start(
     assert widget.start_button.isEnabled()
 
 
-def test_values_that_are_not_finite_are_told(viewer, make_widget, noisy, qtbot):
+def test_single_values_that_are_not_finite_are_left_and_told(
+    viewer, make_widget, noisy, qtbot
+):
     holes = noisy.astype(np.float32)
     holes[3, 3] = np.nan
     viewer.add_image(holes)
     widget = make_widget()
     run = start(widget, qtbot, until_preview=False)
     wait_for_end(run, qtbot)
-    assert any("NaN or infinite" in message for message in messages())
+    (layer,) = result_layers(viewer)
+    assert np.argwhere(np.isnan(layer.data)).tolist() == [[3, 3]]
+    assert "are NaN or infinite: these are left as they were" in widget.status.text()
+
+
+def test_an_image_without_one_finite_value_is_told(viewer, make_widget, noisy, qtbot):
+    viewer.add_image(np.full(noisy.shape, np.nan, np.float32))
+    widget = make_widget()
+    run = start(widget, qtbot, until_preview=False)
+    wait_for_end(run, qtbot)
+    assert any("all values of the image are NaN" in message for message in messages())
     assert result_layers(viewer) == []
 
 
