@@ -119,10 +119,15 @@ def read_dicom(
     if len(names) > 1:
         notes.append(
             f"the folder has {len(names)} series, of which number {number}"
-            f" ({names[number]}) is read: --series chooses among {listed(names)}"
+            f" ({names[number]}) is read{_why(series)}: --series chooses among"
+            f" {listed(names)}"
         )
     whole = array if lazy else np.asarray(array)
     return ImageFile(whole, axes, metadata, len(names), tuple(notes))
+
+
+def _why(wanted: int | str | None) -> str:
+    return ", that with most planes" if wanted is None else ""
 
 
 def _is_guessed(header: Any) -> bool:
