@@ -193,3 +193,17 @@ def test_a_series_is_chosen_by_number_or_name_and_told(scanned, volume, tmp_path
         np.testing.assert_array_equal(
             read_image(tmp_path / "a", series=wanted).array, volume[:2] + 1
         )
+
+
+@pytest.mark.parametrize("said", [2, 9])
+def test_frames_are_read_as_many_as_there_are(said, data_set, saved, volume, tmp_path):
+    frames = np.concatenate([volume] * 2)[:5]
+    data = data_set(frames)
+    data.NumberOfFrames = said
+    saved(tmp_path / "a.dcm", data)
+    image = read_image(tmp_path / "a.dcm", lazy=True)
+    np.testing.assert_array_equal(np.asarray(image.array), frames)
+    assert f"speaks of {said} frames but has 5" in image.notes[0]
+    write_image(tmp_path / "b.dcm", image)
+    assert pydicom.dcmread(tmp_path / "b.dcm").NumberOfFrames == 5
+    np.testing.assert_array_equal(read_image(tmp_path / "b.dcm").array, frames)

@@ -40,7 +40,8 @@ class DicomArray(PagedArray):
     dtype : numpy.dtype
         Type.
     syntax : UID, optional
-        How the pixels are packed, for files that do not say it.
+        How the pixels are packed, for files that do not say it, or say a wrong number
+        of frames.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class DicomArray(PagedArray):
             return path
         data = self._pydicom.dcmread(path, force=True)
         data.file_meta.TransferSyntaxUID = self._syntax
+        data.NumberOfFrames = sum(file == path for file, _ in self._planes)
         return data
 
 

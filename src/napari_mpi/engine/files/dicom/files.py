@@ -96,7 +96,8 @@ def read_dicom(
     plane = (int(header.Rows), int(header.Columns), *colours)
     axes += "YXS" if colours else "YX"
     planes = [(file, n) for file in files for n in range(frames(chosen[file]))]
-    syntax = header.file_meta.TransferSyntaxUID if _is_guessed(header) else None
+    wrong = _is_guessed(header) or hasattr(header, "frames_said")
+    syntax = header.file_meta.TransferSyntaxUID if wrong else None
     array = DicomArray(pydicom, planes, outer, plane, _dtype(path, header), syntax)
     rescaling = rescaling_of(ordered)
     if header.file_meta.TransferSyntaxUID.is_compressed:
@@ -139,6 +140,11 @@ def _notes(header: Any, rescaling: Rescaling, missing: int) -> list[str]:
     if _is_guessed(header):
         syntax = header.file_meta.TransferSyntaxUID.name
         notes.append(f"the file does not say how it is packed: read as {syntax}")
+    if hasattr(header, "frames_said"):
+        notes.append(
+            f"the file speaks of {header.frames_said} frames but has {frames(header)}:"
+            " these are read"
+        )
     if missing:
         verb = "slice seems" if missing == 1 else "slices seem"
         notes.append(f"{missing} {verb} to be missing between those that are there")

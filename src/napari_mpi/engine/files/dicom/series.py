@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_mpi.engine.files.dicom.counting import frames_held
 from napari_mpi.engine.files.metadata import Calibration
 from napari_mpi.engine.runtime.errors import ImageFileError
 
@@ -90,7 +91,16 @@ def _header(pydicom: Any, file: Path, *, forced: bool) -> Header | None:
             usual if little else uid.ExplicitVRBigEndian
         )
         header.syntax_is_guessed = True
+    if "NumberOfFrames" in header and "Rows" in header and "Columns" in header:
+        _count_frames(pydicom, file, header)
     return header
+
+
+def _count_frames(pydicom: Any, file: Path, header: Header) -> None:
+    """Put right how many frames a file holds, should it say another number."""
+    said, held = frames(header), frames_held(pydicom, file, header)
+    if held is not None and held != said:
+        header.NumberOfFrames, header.frames_said = held, said
 
 
 def chosen_series(

@@ -1,6 +1,7 @@
 """DICOM series out: the data sets of the source with other pixels, as derived ones."""
 
 import json
+import math
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -156,7 +157,11 @@ def _note(data: Any, provenance: Mapping[str, Any]) -> None:
 
 def _write(pydicom: Any, file: BinaryIO, data: Any, array: Any) -> None:
     """Write a data set, and its pixels behind it."""
-    if int(data.get("SamplesPerPixel", 1)) > 1:
+    colours = int(data.get("SamplesPerPixel", 1))
+    if "NumberOfFrames" in data:  # which may have been wrong
+        area = int(data.Rows) * int(data.Columns) * colours
+        data.NumberOfFrames = math.prod(array.shape) // area
+    if colours > 1:
         data.PhotometricInterpretation, data.PlanarConfiguration = "RGB", 0
     # Not save_as, which refuses sources of the other byte order.
     pydicom.dcmwrite(
