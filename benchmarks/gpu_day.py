@@ -13,7 +13,8 @@ Steps, in this order; each leaves a file in OUT and is not done again if it is t
                                              long-last.safetensors, cooled.safetensors
 
 Usage: python benchmarks/gpu_day.py OUT TRAIN HELD_OUT [--steps tests speed ...]
-           [--minutes 15] [--batch 256] [--widest 192] [--device cuda] [--tiny]
+           [--minutes 15] [--batch 256] [--widest 192] [--compiled] [--device cuda]
+           [--tiny]
 
 TRAIN and HELD_OUT are what `python benchmarks/judge.py split` makes of a folder.
 """
@@ -61,8 +62,9 @@ class Day:
     def stretch(self, images: TrainingImages, log: str, name: str) -> training.Stretch:
         judge = Judge.of(self.held_out)
         return training.Stretch(
-            images, judge, self.options.device, self.out / log, name
-        )
+            images, judge, self.options.device, self.out / log, name,
+            self.options.compiled,
+        )  # fmt: skip
 
     def recipe(self, **changes: object) -> Recipe:
         """Return our recipe with large batches."""
@@ -87,6 +89,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=1)
     parser.add_argument("--block", default="plain")
     parser.add_argument("--start", help="weights to start from")
+    parser.add_argument("--compiled", action="store_true", help="compile the network")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--tiny", action="store_true", help="to try it on a CPU")
     options = parser.parse_args()

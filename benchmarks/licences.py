@@ -6,6 +6,7 @@ that are under CC0 or CC BY and on procedural ones. Both are cooled down for the
 third and judged on the same held-out images.
 
 Usage: python benchmarks/procedural.py DRAWN --count 2000
+       python benchmarks/open_images.py CLONES TRAIN/open_photographs
        python benchmarks/licences.py OUT TRAIN HELD_OUT DRAWN [--only all|open]
                                      [--steps 10000] [--link]
 
@@ -18,6 +19,8 @@ import argparse
 import time
 from pathlib import Path
 
+import numpy as np
+import tifffile
 import torch
 
 import training
@@ -25,11 +28,12 @@ from judge import SUFFIXES, Judge
 from napari_mpi.engine.pretraining.state import start_pretraining
 from napari_mpi.engine.settings.recipes import recipe
 
-OPEN = {"gb82": 20, "micro_dsb2018": 1, ".": 1}
+OPEN = {"gb82": 20, "open_photographs": 6, "micro_dsb2018": 2, ".": 1}
 """Folders of TRAIN under CC0 and CC BY ('.': the volumes), and how often each image
-counts: of photographs there are only 24, so that each counts twenty times."""
+counts: of photographs there are only 60, 36 of them in tiles (`open_images.py`)."""
 
 SMALL = {"width": 32, "widest": 128, "blocks": 1, "crop_size": 64, "batch_size": 16}
+CROP, LITTLE = 128, 8  # pixels
 COOLED = 1 / 3  # of the steps
 
 
@@ -72,7 +76,24 @@ def _link(source: Path, folder: Path, times: int) -> None:
         for number in range(times):
             target = folder / f"{number}-{path.name}"
             target.unlink(missing_ok=True)
-            target.symlink_to(path.resolve())
+            if not widened(path, target):
+                target.symlink_to(path.resolve())
+
+
+def widened(path: Path, target: Path) -> bool:
+    """Write a volume whose planes are a little too small for a crop, its border twice.
+
+    Those of the brain have 160 x 127 pixels, a border of nothing.
+    """
+    if path.suffix != ".tif":
+        return False
+    volume = tifffile.imread(path)
+    lacking = [max(0, CROP - side) for side in volume.shape[-2:]]
+    if not 0 < sum(lacking) < LITTLE:
+        return False
+    around = [(0, 0)] * (volume.ndim - 2) + [(0, pixels) for pixels in lacking]
+    tifffile.imwrite(target, np.pad(volume, around, mode="edge"))
+    return True
 
 
 def train(folder: Path, judge: Judge, steps: int) -> None:

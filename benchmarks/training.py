@@ -40,6 +40,8 @@ class Stretch:
         Table that gets a row for every look.
     name : str
         Of the weights, in the table.
+    compiles : bool
+        Whether the network is compiled first; needs a C compiler, and Triton on a GPU.
     """
 
     images: TrainingImages
@@ -47,6 +49,7 @@ class Stretch:
     device: str
     log: Path
     name: str
+    compiles: bool = False
 
     def go_on(self, state: PretrainingState, seconds: float) -> float:
         """Train for so long at a constant rate; returns steps per second."""
@@ -82,6 +85,8 @@ class Stretch:
     def _looked_at(self, state: PretrainingState, every: float) -> Iterator[float]:
         """Train on, look now and then; yields seconds spent, looks left out."""
         spent, due = 0.0, every
+        if self.compiles:
+            state.network.compile()
         while not state.is_complete:
             job = pretrain(self.images, state.network_config, state.config,
                            device=self.device, state=state)  # fmt: skip

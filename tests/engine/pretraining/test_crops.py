@@ -7,9 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.testing import assert_close
 
-from napari_mpi.engine.pretraining.crops import batch_generator, batches, crop_batch
+from napari_mpi.engine.pretraining.crops import (
+    batch_generator,
+    batches,
+    cut_from,
+    plan_crops,
+)
 from napari_mpi.engine.pretraining.images import TrainingImage
+from napari_mpi.engine.pretraining.on_device import ImagesOnDevice
+from napari_mpi.engine.pretraining.views import Views
 
 SIZE = 16
 
@@ -20,13 +28,15 @@ def image_of(array, low=0.0, high=255.0):
 
 def crops_of(images, count=64, channels=1):
     options = {"count": count, "size": SIZE, "channels": channels}
-    return crop_batch(images, **options, rng=batch_generator(0, 0)).to("cpu")
+    plan = plan_crops(images, **options, rng=batch_generator(0, 0))
+    return cut_from(images)(plan).to("cpu")
 
 
 def taken(first, steps, **options):
     images = [image_of(np.arange(3 * 900, dtype=np.uint16).reshape(3, 30, 30))]
+    cut = cut_from(images)
     job = batches(
-        images, count=4, size=SIZE, channels=1, seed=7, first=first, **options
+        images, cut, count=4, size=SIZE, channels=1, seed=7, first=first, **options
     )
     with closing(job):
         return [(crops.to("cpu"), seed) for crops, seed in islice(job, steps)]
@@ -68,3 +78,19 @@ def test_a_step_has_the_same_crops_wherever_a_run_begins():
         assert seed == same_seed
     assert not torch.equal(whole[0][0], whole[1][0])
     assert not torch.equal(whole[0][0], taken(0, 1, rank=1)[0][0])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("views", [Views(), Views(0.5, draws_planes=True)])
+def test_crops_cut_where_the_images_lie_on_a_device_are_the_same(channels, views):
+    rng = np.random.default_rng(3)
+    images = [
+        image_of(rng.integers(256, size=(3, 41, 56), dtype=np.uint8)),
+        image_of(rng.integers(900, size=(1, 38, 33)).astype(np.float32), 100, 800),
+        image_of(rng.integers(256, size=(1, SIZE, SIZE), dtype=np.uint8)),
+    ]
+    plan = plan_crops(
+        images, count=99, size=SIZE, channels=channels, rng=rng, views=views
+    )
+    there = ImagesOnDevice(images, torch.device("cpu")).cut(plan).to("cpu")
+    assert_close(there, cut_from(images)(plan).to("cpu"), rtol=0, atol=1e-6)

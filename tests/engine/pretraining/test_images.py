@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_mpi.engine.pretraining.crops import crop_batch
+from napari_mpi.engine.pretraining.crops import cut_from, plan_crops
 from napari_mpi.engine.pretraining.images import TrainingImages, read_training_images
 from napari_mpi.engine.pretraining.views import Views
 from napari_mpi.engine.runtime.errors import ImageFileError
@@ -98,10 +98,10 @@ def test_colour_becomes_grey_by_luma_and_grey_becomes_colour(tmp_path: Path):
 
 def crops_of(image, views, *, count=300, channels=1):
     rng = np.random.default_rng(0)
-    batch = crop_batch(
+    plan = plan_crops(
         [image], count=count, size=16, channels=channels, rng=rng, views=views
     )
-    return batch.to("cpu").numpy()
+    return cut_from([image])(plan).to("cpu").numpy()
 
 
 def test_planes_of_a_colour_image_are_means_single_colours_and_differences(

@@ -41,12 +41,36 @@ class SkipScale(nn.Module):
         return self.mix(self.merge(self.merge_norm(merged)))  # type: ignore[no-any-return]
 
 
+class MirroredConv2d(nn.Conv2d):
+    """A convolution with mirrored borders that repeats its gradients on a GPU, too.
+
+    There, PyTorch 2.13 adds up the gradients of mirrored pixels in whatever order they
+    come, and no two runs are alike. Parts put side by side are added in one order.
+    """
+
+    def _conv_forward(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        if not input.is_cuda or self.padding == (0, 0):
+            return super()._conv_forward(input, weight, bias)
+        rows, columns = self.padding
+        wide = _mirrored(_mirrored(input, 2, int(rows)), 3, int(columns))
+        return F.conv2d(wide, weight, bias, self.stride, 0, self.dilation, self.groups)
+
+
+def _mirrored(x: Tensor, axis: int, pixels: int) -> Tensor:
+    """Mirror an axis outwards; the borders themselves do not come twice."""
+    inside = x.shape[axis] - 1 - pixels
+    before = x.narrow(axis, 1, pixels).flip(axis)
+    return torch.cat([before, x, x.narrow(axis, inside, pixels).flip(axis)], dim=axis)
+
+
 def _conv_norm(
     channels: int, width: int, *, kernel: int, stride: int = 1
 ) -> nn.Sequential:
     """Convolution with mirrored borders, batch normalisation, LeakyReLU."""
     return nn.Sequential(
-        nn.Conv2d(
+        MirroredConv2d(
             channels, width, kernel, stride, padding=kernel // 2, padding_mode="reflect"
         ),
         nn.BatchNorm2d(width),

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,7 +12,44 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_mpi.engine.pretraining.images import TrainingImage
-from napari_mpi.engine.pretraining.views import PLAIN, Views
+from napari_mpi.engine.pretraining.views import PLAIN, View, Views
+
+
+@dataclass(frozen=True, slots=True)
+class CropPlan:
+    """Where a batch of square crops is, and how they look at their images.
+
+    Parameters
+    ----------
+    images : NDArray
+        Shape (N,), int: the number of each crop's image.
+    corners : NDArray
+        Shape (N, 2), int: its first row and column.
+    views : tuple of View
+        How it looks at its image.
+    turned : NDArray
+        Shape (N, 3), bool: whether a crop is mirrored along X, along Y, and has its
+        axes exchanged; so that each of the eight ways to lay a square comes up.
+    size, channels : int
+        Side and channels of the crops.
+    """
+
+    images: NDArray[np.int64] = field(repr=False)
+    corners: NDArray[np.int64] = field(repr=False)
+    views: tuple[View, ...] = field(repr=False)
+    turned: NDArray[np.bool_] = field(repr=False)
+    size: int
+    channels: int
+
+
+class Crops(Protocol):
+    """Crops that can be had on a device."""
+
+    def to(self, device: torch.device | str) -> Tensor:
+        """Return them: (N, C, Y, X), float32, 0..1, turned."""
+
+
+Cut = Callable[[CropPlan], Crops]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +65,7 @@ class CropBatch:
     low, high : NDArray
         Shape (N,), float32: the values that become 0 and 1.
     turned : NDArray
-        Shape (N, 3), bool: whether a crop is mirrored along X, along Y, and has its
-        axes exchanged; so that each of the eight ways to lay a square comes up.
+        As of `CropPlan`.
     """
 
     pixels: NDArray[np.float32] = field(repr=False)
@@ -38,16 +75,27 @@ class CropBatch:
 
     def to(self, device: torch.device | str) -> Tensor:
         """Return the crops on a device: (N, C, Y, X), float32, 0..1, turned."""
-        crops = torch.from_numpy(self.pixels).to(device)
+        crops = sent(self.pixels, device)
         low, high = (
-            torch.from_numpy(limit).to(device).reshape(-1, 1, 1, 1)
-            for limit in (self.low, self.high)
+            sent(limit, device).reshape(-1, 1, 1, 1) for limit in (self.low, self.high)
         )
-        crops = (crops - low) / (high - low)
-        turned = torch.from_numpy(self.turned).to(device).reshape(-1, 3, 1, 1, 1)
-        for number, turn in enumerate(_TURNS):
-            crops = torch.where(turned[:, number], turn(crops), crops)
-        return crops
+        return turn((crops - low) / (high - low), sent(self.turned, device))
+
+
+def sent(array: NDArray[Any], device: torch.device | str) -> Tensor:
+    """Return an array on a device; a GPU at work is not waited for."""
+    tensor = torch.from_numpy(array)
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def turn(crops: Tensor, turned: Tensor) -> Tensor:
+    """Mirror and turn square crops, each as its row of ``turned`` says, (N, 3)."""
+    turned = turned.reshape(-1, 3, 1, 1, 1)
+    for number, turning in enumerate(_TURNS):
+        crops = torch.where(turned[:, number], turning(crops), crops)
+    return crops
 
 
 _TURNS: tuple[Callable[[Tensor], Tensor], ...] = (
@@ -57,7 +105,7 @@ _TURNS: tuple[Callable[[Tensor], Tensor], ...] = (
 )
 
 
-def crop_batch(
+def plan_crops(
     images: Sequence[TrainingImage],
     *,
     count: int,
@@ -65,8 +113,8 @@ def crop_batch(
     channels: int,
     rng: np.random.Generator,
     views: Views = PLAIN,
-) -> CropBatch:
-    """Cut squares out of randomly chosen images, to be mirrored and turned at random.
+) -> CropPlan:
+    """Choose squares of randomly chosen images, to be mirrored and turned at random.
 
     Parameters
     ----------
@@ -79,18 +127,37 @@ def crop_batch(
     views : Views
         How each crop looks at its image.
     """
-    chosen = [images[n] for n in rng.integers(len(images), size=count)]
-    corners = rng.random((count, 2))
+    chosen = rng.integers(len(images), size=count)
+    places = rng.random((count, 2))
     turned = rng.integers(2, size=(count, 3)).astype(bool)
-    pixels = np.empty((count, channels, size, size), np.float32)
-    for square, image, (down, right) in zip(pixels, chosen, corners, strict=True):
-        view = views.draw(image.shape, size=size, channels=channels, rng=rng)
-        height, width = (side - size * view.step + 1 for side in image.shape[1:])
-        top, left = int(down * height), int(right * width)
-        square[:] = image.cut(top, left, size, channels, view)
-    low = np.array([image.low for image in chosen], np.float32)
-    high = np.array([image.high for image in chosen], np.float32)
-    return CropBatch(pixels, low, high, turned)
+    shapes = [images[number].shape for number in chosen]
+    drawn = tuple(
+        views.draw(shape, size=size, channels=channels, rng=rng) for shape in shapes
+    )
+    free = [
+        [side - size * view.step + 1 for side in shape[1:]]
+        for shape, view in zip(shapes, drawn, strict=True)
+    ]
+    corners = (places * np.array(free)).astype(np.int64)
+    return CropPlan(chosen, corners, drawn, turned, size, channels)
+
+
+def cut_from(images: Sequence[TrainingImage]) -> Cut:
+    """Return what cuts crops out of images in memory."""
+
+    def cut(plan: CropPlan) -> CropBatch:
+        shape = (len(plan.views), plan.channels, plan.size, plan.size)
+        pixels = np.empty(shape, np.float32)
+        chosen = [images[number] for number in plan.images]
+        for square, image, (top, left), view in zip(
+            pixels, chosen, plan.corners, plan.views, strict=True
+        ):
+            square[:] = image.cut(top, left, plan.size, plan.channels, view)
+        low = np.array([image.low for image in chosen], np.float32)
+        high = np.array([image.high for image in chosen], np.float32)
+        return CropBatch(pixels, low, high, plan.turned)
+
+    return cut
 
 
 def batch_generator(seed: int, step: int, rank: int = 0) -> np.random.Generator:
@@ -104,6 +171,7 @@ def batch_generator(seed: int, step: int, rank: int = 0) -> np.random.Generator:
 
 def batches(
     images: Sequence[TrainingImage],
+    cut: Cut,
     *,
     count: int,
     size: int,
@@ -114,27 +182,40 @@ def batches(
     rank: int = 0,
     workers: int = 4,
     ahead: int = 8,
-) -> Iterator[tuple[CropBatch, int]]:
+) -> Iterator[tuple[Crops, int]]:
     """Yield the crops of step ``first``, ``first + 1``, ... and a seed for the rest.
 
     Threads prepare up to ``ahead`` batches while the network is busy. Closing the
     iterator stops them.
 
+    Parameters
+    ----------
+    images : sequence of TrainingImage
+        Where to cut.
+    cut : callable
+        What cuts: `cut_from`, or the ``cut`` of `on_device.ImagesOnDevice`.
+    count, size, channels, views
+        As of `plan_crops`.
+    seed, first, rank : int
+        Of the randomness, see `batch_generator`.
+    workers, ahead : int
+        Threads, and batches that they prepare in advance.
+
     Yields
     ------
-    tuple of CropBatch and int
-        As of `crop_batch`, and the seed of noise and masks of this step.
+    tuple of Crops and int
+        The crops, and the seed of noise and masks of this step.
     """
 
-    def prepare(step: int) -> tuple[CropBatch, int]:
+    def prepare(step: int) -> tuple[Crops, int]:
         rng = batch_generator(seed, step, rank)
-        crops = crop_batch(
+        plan = plan_crops(
             images, count=count, size=size, channels=channels, rng=rng, views=views
         )
-        return crops, int(rng.integers(2**62))
+        return cut(plan), int(rng.integers(2**62))
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="crops")
-    waiting: deque[Future[tuple[CropBatch, int]]] = deque()
+    waiting: deque[Future[tuple[Crops, int]]] = deque()
     step = first
     try:
         while True:

@@ -13,12 +13,16 @@ from torch import Tensor, nn
 
 from napari_mpi.engine.pretraining.corruption.corrupt import Crops, corrupt
 from napari_mpi.engine.pretraining.crops import (
-    CropBatch,
+    Crops as CleanCrops,
+)
+from napari_mpi.engine.pretraining.crops import (
     batch_generator,
     batches,
-    crop_batch,
+    cut_from,
+    plan_crops,
 )
 from napari_mpi.engine.pretraining.images import TrainingImage, TrainingImages
+from napari_mpi.engine.pretraining.on_device import ImagesOnDevice
 from napari_mpi.engine.pretraining.processes import Processes
 from napari_mpi.engine.pretraining.snapshot import Evaluation, PretrainingSnapshot
 from napari_mpi.engine.pretraining.state import PretrainingState, mean_loss
@@ -93,8 +97,10 @@ class PretrainingRun:
         self.held_out = self._held_out_batch(held_out)
         self.model = self.processes.wrapped(state.network, self.device)
         state.remember()
+        on_device = ImagesOnDevice.that_fit(training, self.device)
         crops = batches(
             training,
+            on_device.cut if on_device else cut_from(training),
             count=config.batch_size // self.processes.count,
             size=config.crop_size,
             channels=state.network_config.channels,
@@ -117,7 +123,7 @@ class PretrainingRun:
                     yield snapshot
                     clock.leave_out(time.monotonic() - told)  # a pause, perhaps
 
-    def _step(self, crops: CropBatch, seed: int) -> Tensor:
+    def _step(self, crops: CleanCrops, seed: int) -> Tensor:
         """Take one step; returns loss and norm of the gradient."""
         state, config = self.state, self.state.config
         batch = self._batch(crops, seed)
@@ -134,7 +140,7 @@ class PretrainingRun:
         _average(state, config.ema_decay)
         return torch.stack([self.processes.mean(loss.detach()), norm.detach()])
 
-    def _batch(self, crops: CropBatch, seed: int) -> Crops:
+    def _batch(self, crops: CleanCrops, seed: int) -> Crops:
         rng = torch.Generator(self.device).manual_seed(seed)
         return corrupt(crops.to(self.device), self.state.config, rng=rng)
 
@@ -207,7 +213,7 @@ class PretrainingRun:
     def _held_out_batch(self, images: list[TrainingImage]) -> Crops:
         config = self.state.config
         rng = batch_generator(config.seed, _HELD_OUT_STEP)
-        crops = crop_batch(
+        plan = plan_crops(
             images,
             count=_HELD_OUT_CROPS,
             size=config.crop_size,
@@ -215,7 +221,7 @@ class PretrainingRun:
             rng=rng,
             views=Views.of(config),
         )
-        return self._batch(crops, config.seed)
+        return self._batch(cut_from(images)(plan), config.seed)
 
     @torch.no_grad()
     def _evaluate(self) -> Evaluation:
