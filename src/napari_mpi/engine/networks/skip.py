@@ -52,9 +52,9 @@ class MirroredConv2d(nn.Conv2d):
         self, input: Tensor, weight: Tensor, bias: Tensor | None
     ) -> Tensor:
         if not input.is_cuda or self.padding == (0, 0):
-            return super()._conv_forward(input, weight, bias)
-        rows, columns = self.padding
-        wide = _mirrored(_mirrored(input, 2, int(rows)), 3, int(columns))
+            return super()._conv_forward(input, weight, bias)  # type: ignore[no-any-return]
+        rows, columns = (int(pixels) for pixels in self.padding)
+        wide = _mirrored(_mirrored(input, 2, rows), 3, columns)
         return F.conv2d(wide, weight, bias, self.stride, 0, self.dilation, self.groups)
 
 
