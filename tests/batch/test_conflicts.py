@@ -56,7 +56,7 @@ def test_a_result_never_replaces_its_own_source(source, request_):
     before = (source / "cell 0.tif").read_bytes()
     folders = dataclasses.replace(request_.folders, suffix="")
     outcomes = run(dataclasses.replace(request_, folders=folders, overwrite=True))
-    assert "would replace the file itself" in outcomes["cell 0.tif"].message
+    assert "is the input itself" in outcomes["cell 0.tif"].message
     assert (source / "cell 0.tif").read_bytes() == before
     assert outcomes["cell 1.tif"].status is Status.DONE
 

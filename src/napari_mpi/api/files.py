@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_mpi.api.method import OnSnapshot, chosen
-from napari_mpi.engine.runtime.whole_files import require_other_file
 
 if TYPE_CHECKING:
     from napari_mpi.batch.outcomes import Outcome
@@ -52,11 +51,9 @@ def denoise_file(
 
     method, beside = chosen(axes, **how), None
     source, output = Path(source), Path(output)
-    require_other_file(output, source)
     if uncertainty is not None:
         beside = Path(uncertainty)
-        require_other_file(beside, source)
-        files.require_uncertainty(beside, output)
+        files.require_uncertainty(beside, output, source)
     image, task = files.open_file(source, output, method)
     job = files.denoise_file(image, task, output, uncertainty=beside)
     return jobs.run(job, on_snapshot)

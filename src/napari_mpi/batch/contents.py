@@ -6,8 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
 
-from napari_mpi.engine.files.formats import DICOM, TIFF, ZARR
-from napari_mpi.engine.files.tiff.sets import set_of
+from napari_mpi.engine.files.sources import files_of
 
 T = TypeVar("T")
 Beats = Generator[None, None, T]
@@ -23,7 +22,7 @@ def content_sha256(path: Path) -> Beats[str]:
     DICOM, or of a set of OME-TIFF files. Yields every few dozen megabytes, so that
     whoever waits can cancel.
     """
-    parts, folder = _parts(path), path if path.is_dir() else path.parent
+    parts, folder = files_of(path), path if path.is_dir() else path.parent
     if parts == [path]:
         return (yield from _file_sha256(path))
     digest = hashlib.sha256()
@@ -32,15 +31,6 @@ def content_sha256(path: Path) -> Beats[str]:
         line = f"{name}\0{(yield from _file_sha256(part))}\n"
         digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
-
-
-def _parts(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return list(set_of(folder)) if TIFF.names(folder) else [folder]
-    if ZARR.holds(folder):
-        return sorted(part for part in folder.rglob("*") if part.is_file())
-    files = (part for part in folder.iterdir() if part.is_file())
-    return sorted(part for part in files if DICOM.holds(part))
 
 
 def _file_sha256(path: Path) -> Beats[str]:

@@ -1,6 +1,7 @@
 """What a batch will do, and what it will leave, told before the work."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from napari_mpi.batch.records import (
 )
 from napari_mpi.batch.request import BatchRequest, Item, Plan, is_same, outcome_of, said
 from napari_mpi.batch.starts import FileKind, Starts
+from napari_mpi.engine.files.sources import Sources
 from napari_mpi.engine.runtime.jobs import Every, beating
 
 UP_TO_DATE = "up to date"
@@ -23,7 +25,6 @@ _ELSEWHERE = (
     "its result was made from {other}, which is still there: choose another output"
     " folder, or let it be overwritten"
 )
-_ITSELF = "its result would replace the file itself: choose another output or suffix"
 
 
 def plan_batch(
@@ -56,7 +57,7 @@ def plan_batch(
         If there is nothing to do, or settings don't fit.
     """
     starts = starts or Starts(request)
-    items = discover(request.folders)
+    items = _with_sources_safe(discover(request.folders))
     plan: Plan = []
     due = Every(at_once=True)
 
@@ -70,6 +71,19 @@ def plan_batch(
         outcome = yield from beating(planned(item, request, starts), due, tell)
         plan.append((item, outcome))
     return plan
+
+
+def _with_sources_safe(items: list[Item]) -> list[Item]:
+    """Fail what would be written in the place of any file that is read."""
+    sources = Sources(item.source for item in items)
+    checked = []
+    for item in items:
+        waits = item.status is Status.WAITING
+        problem = sources.problem(item.output) if waits else None
+        if problem is not None:
+            item = replace(item, status=Status.FAILED, message=problem)
+        checked.append(item)
+    return checked
 
 
 def planned(
@@ -117,8 +131,6 @@ def _looked_at(
     since: float | None,
 ) -> Beats[Outcome]:
     records = Records(request.folders.output)
-    if is_same(item.output, item.source):
-        return failed(outcome, _ITSELF)
     record = records.read(item)
     if request.retry_failed and not records.has_failed(item):
         known = "done before" if record.made_from else "not tried before"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_mpi.cli.console import say, say_nothing
 from napari_mpi.cli.options import add_method, method_of
+from napari_mpi.engine.files.sources import require_apart
 from napari_mpi.engine.networks.catalogue import RANDOM_START
 from napari_mpi.engine.runtime.errors import ImageFileError
-from napari_mpi.engine.runtime.whole_files import require_other_file
 
 if TYPE_CHECKING:
     from napari_mpi.engine.denoising.file import DenoisedFile
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 def _denoise(options: argparse.Namespace) -> None:
     method = method_of(options)
     inputs = [p for p in (options.input, options.reference) if p is not None]
-    require_other_file(options.output, *inputs)
-    if options.uncertainty is not None:
-        require_other_file(options.uncertainty, *inputs)
+    require_apart(options.output, *inputs)
     # torch takes seconds to import: wrong usage is told before.
     from napari_mpi.engine.denoising.file import (
         denoise_file,
@@ -36,7 +34,7 @@ def _denoise(options: argparse.Namespace) -> None:
 
     formats.require_writable(options.output)
     if options.uncertainty is not None:
-        require_uncertainty(options.uncertainty, options.output)
+        require_uncertainty(options.uncertainty, options.output, *inputs)
     image, task = open_file(options.input, options.output, method)
     reference = _reference(options.reference, image, task.layout)
     tell = say_nothing if options.quiet else say

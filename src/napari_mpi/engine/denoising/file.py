@@ -19,6 +19,7 @@ from napari_mpi.engine.files.formats import (
 )
 from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.files.scaling import with_true_values
+from napari_mpi.engine.files.sources import require_apart
 from napari_mpi.engine.filling.spread import SHOWS
 from napari_mpi.engine.images.axes import ImageAxes, guessed_in_words
 from napari_mpi.engine.images.quality import VoidOf
@@ -111,6 +112,7 @@ def open_file(
     EngineError
         If file, axes, values, weights, device or output do not fit.
     """
+    require_apart(output, source)
     image = opened_image(source, method.axes, method.series)
     require_writable(output, image)
     require_measured(image.array, ImageAxes(image.axes, image.array.shape))
@@ -166,7 +168,7 @@ def denoise_file(
     return DenoisedFile(result, made, state.noise_in_words(), notes, void_of)
 
 
-def require_uncertainty(path: Path, result: Path) -> None:
+def require_uncertainty(path: Path, result: Path, *inputs: Path) -> None:
     """Raise ImageFileError if the spread cannot be written to a file.
 
     Parameters
@@ -175,7 +177,10 @@ def require_uncertainty(path: Path, result: Path) -> None:
         Its name.
     result : Path
         The file of the result.
+    *inputs : Path
+        What is read.
     """
+    require_apart(path, *inputs)
     if path.resolve() == result.resolve():
         raise ImageFileError(
             f"result and uncertainty cannot both be {path}: give another name"

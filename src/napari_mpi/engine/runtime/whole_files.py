@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from napari_mpi.engine.runtime.errors import ImageFileError
-
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -128,12 +126,3 @@ def sha256_of(path: Path) -> str:
     """Return the sha256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def require_other_file(output: Path, *inputs: Path) -> None:
-    """Raise ImageFileError if an output would replace one of the inputs."""
-    for path in inputs:
-        if output.exists() and path.exists() and output.samefile(path):
-            raise ImageFileError(
-                f"the output {output} is the input itself: give another name"
-            )

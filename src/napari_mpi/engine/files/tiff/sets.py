@@ -94,6 +94,26 @@ def set_of(path: Path) -> tuple[Path, ...]:
     return there if path in there else (path,)
 
 
+def parts_of(path: Path) -> tuple[Path, ...]:
+    """Return the files of `set_of`, and the file that describes them, if it is there.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+    files = set_of(path)
+    try:
+        if not _may_be_ome(path):
+            return files
+        with OmeFile(path) as opened:
+            describes = opened.told_by if opened.ome_metadata else None
+    except Exception:  # noqa: BLE001 it is told when it is read
+        return files
+    known = describes is None or describes in files
+    return files if known or describes is None else (*files, describes)
+
+
 def _may_be_ome(path: Path) -> bool:
     """Whether a file has OME-XML at its start or, where its name says so, anywhere."""
     if ".ome." in path.name.lower():
