@@ -3,13 +3,16 @@
 import dataclasses
 import os
 import signal
+import socket
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
 from napari_mpi.batch.outcomes import BatchState, Status
+from napari_mpi.batch.records import Records
 from napari_mpi.batch.request import BatchRequest, Folders
 from napari_mpi.batch.work.run import run_batch
 from napari_mpi.engine.networks.weight_files import save_weights
@@ -119,7 +122,7 @@ def test_what_another_run_is_at_work_on_comes_last(cluster, request_):
 
 
 def test_a_scheduler_that_is_not_there_is_told(request_, monkeypatch):
-    monkeypatch.setattr("napari_mpi.batch.work.cluster._WAIT_FOR_ANSWER", 1.0)
+    monkeypatch.setattr("napari_mpi.batch.work.connection._WAIT_FOR_ANSWER", 1.0)
     with pytest.raises(ConfigError, match="there is no scheduler at tcp"):
         jobs.run(run_batch(request_, scheduler="tcp://127.0.0.1:9"))
 
@@ -128,3 +131,54 @@ def test_a_missing_package_is_told(request_, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigError, match=r"napari-mpi\[distributed\]"):
         jobs.run(run_batch(request_, scheduler="tcp://127.0.0.1:9"))
+
+
+def test_who_listens_and_never_answers_is_told_before_the_plan(request_, monkeypatch):
+    monkeypatch.setattr("napari_mpi.batch.work.connection._WAIT_FOR_ANSWER", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ConfigError, match="does not answer as a scheduler"):
+            next(run_batch(request_, scheduler=address))
+
+
+def test_workers_of_another_version_are_told_before_the_plan(
+    cluster, request_, monkeypatch
+):
+    monkeypatch.setattr("napari_mpi.batch.work.connection.__version__", "0.0.1")
+    with pytest.raises(ConfigError, match=r"and here is 0\.0\.1: install the same"):
+        next(run_batch(request_, scheduler=cluster.scheduler_address))
+
+
+def test_a_worker_of_another_version_that_comes_late_does_nothing(
+    cluster, request_, monkeypatch
+):
+    monkeypatch.setattr("napari_mpi.batch.work.cluster.__version__", "0.0.1")
+    state = jobs.run(run_batch(request_, scheduler=cluster.scheduler_address))
+    assert state.count(Status.FAILED) == FILES + 1
+    assert "install the same version everywhere" in state.outcomes[1].message
+    assert not list(request_.folders.output.glob("*.tif"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_results_on_another_disk_under_the_same_path_are_no_results(
+    request_, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("napari_mpi.batch.work.cluster._LATE", 0.5)
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    here.mkdir()
+    monkeypatch.chdir(there)
+    # The same path leads every process to a folder of its own.
+    output = Path("/proc/self/cwd/results")
+    folders = dataclasses.replace(request_.folders, output=output, pattern="cell 0.tif")
+    asked = dataclasses.replace(request_, folders=folders)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
+    ) as cluster:
+        monkeypatch.chdir(here)
+        records = Records(there / "results")
+        records.make()
+        state = jobs.run(run_batch(asked, scheduler=cluster.scheduler_address))
+    assert (there / "results" / "cell 0-denoised.tif").is_file()
+    assert [outcome.status for outcome in state.outcomes] == [Status.FAILED]
+    assert "is not at /proc/self/cwd/results" in state.outcomes[0].message

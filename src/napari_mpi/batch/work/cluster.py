@@ -1,29 +1,31 @@
 """A batch spread over the workers of a dask.distributed cluster."""
 
 import dataclasses
-import logging
-import socket
+import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from typing import Any
 
+from napari_mpi import __version__
+from napari_mpi.batch.contents import content_sha256
 from napari_mpi.batch.outcomes import BatchSnapshot, Outcome, Status, failed
-from napari_mpi.batch.records import ClaimedElsewhere
+from napari_mpi.batch.records import ClaimedElsewhere, Records
 from napari_mpi.batch.request import BatchRequest, Item, outcome_of
 from napari_mpi.batch.starts import Starts
+from napari_mpi.batch.work.connection import connected
 from napari_mpi.batch.work.one_file import denoise_item
 from napari_mpi.batch.work.tally import Tally
-from napari_mpi.engine.runtime.errors import ConfigError, DeviceError
-from napari_mpi.engine.runtime.jobs import Every, run
+from napari_mpi.engine.runtime.errors import DeviceError
+from napari_mpi.engine.runtime.jobs import Every, beating, run
 
-_CONNECT, _WAIT_FOR_ANSWER = "10s", 10.0
-_NOBODY = (
-    "there is no scheduler at {address}: start one with 'dask scheduler' and give the"
-    " address that it prints, such as tcp://10.0.0.1:8786"
+_NOT_HERE = (
+    "its worker says that it is done, but its result is not at {output} here: the"
+    " workers must see the output folder on the same disk, under the same path"
 )
+_LATE = 10.0  # seconds after which a result is to be seen on a network's disk
 _LOOK = 0.1  # seconds between two looks for results
 _ASK = 1.0  # seconds between two questions of a worker whether to go on
 _WIND_UP = 30.0  # seconds that workers have to end once the batch is cancelled
@@ -53,16 +55,18 @@ def distribute(address: str, tally: Tally, request: BatchRequest) -> Steps:
     Raises
     ------
     ConfigError
-        If distributed is not installed, or the scheduler cannot be reached.
+        See `connected`.
     DeviceError
         If the connection is lost.
     """
-    with _connected(address) as client:
+    with connected(address) as client:
         signal = _Signal(f"napari-mpi-{uuid.uuid4().hex}")
 
         def submit(number: int) -> Any:
             item = tally.items[number]
-            return client.submit(work_on, item, request, signal, begun, pure=False)
+            return client.submit(
+                work_on, item, request, signal, begun, __version__, pure=False
+            )
 
         begun = time.time()
         futures = {submit(number): number for number in tally.waiting()}
@@ -74,9 +78,25 @@ def distribute(address: str, tally: Tally, request: BatchRequest) -> Steps:
                 _wind_up(futures, tally)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Worked:
+    """What a worker says of a file.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        What became of it.
+    sha256 : str
+        Of the result that is there, as the worker sees it; empty if there is none.
+    """
+
+    outcome: Outcome
+    sha256: str = ""
+
+
 def work_on(
-    item: Item, request: BatchRequest, signal: "_Signal", since: float
-) -> Outcome:
+    item: Item, request: BatchRequest, signal: "_Signal", since: float, version: str
+) -> Worked:
     """Do one file on a worker.
 
     Parameters
@@ -89,24 +109,30 @@ def work_on(
         Says when to end early.
     since : float
         When the run began, see `planned`.
+    version : str
+        Of this package where the batch was begun.
 
     Returns
     -------
-    Outcome
+    Worked
         NOT_REACHED if the batch ended before; WAITING if another run is at work on it.
     """
+    outcome = outcome_of(item, request.folders)
+    if version != __version__:  # a worker that came after the batch was begun
+        told = f"its worker has napari-mpi {__version__}, not {version}"
+        return Worked(failed(outcome, f"{told}: install the same version everywhere"))
     starts = Starts(request)
-    not_reached = dataclasses.replace(
-        outcome_of(item, request.folders), status=Status.NOT_REACHED
-    )
+    not_reached = dataclasses.replace(outcome, status=Status.NOT_REACHED)
     with _one_at_a_time:
         if signal.heard("stop", "cancel"):
-            return not_reached
+            return Worked(not_reached)
         job = denoise_item(item, request, starts, since=since)
         with suppress(ClaimedElsewhere):
-            return _driven(job, signal) or not_reached
+            ended = _driven(job, signal) or not_reached
+            records = Records(request.folders.output)
+            return Worked(ended, records.read(item).output_sha256)
         time.sleep(_ASK)
-        return outcome_of(item, request.folders)
+        return Worked(outcome)
 
 
 def _driven(job: Any, signal: "_Signal") -> Outcome | None:
@@ -146,47 +172,6 @@ class _Signal:
         return any(Event(f"{self.name}-{word}", client).is_set() for word in words)
 
 
-@contextmanager
-def _connected(address: str) -> Iterator[Any]:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise ConfigError(
-            "a scheduler needs the package distributed, which is not installed: run pip"
-            ' install "napari-mpi[distributed]"'
-        ) from error
-    _require_there(address)
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)  # it tells of lost connections in its own way
-    try:
-        try:
-            client = Client(address, timeout=_CONNECT, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise ConfigError(_NOBODY.format(address=address)) from error
-        try:
-            yield client
-        finally:
-            client.close()
-    finally:
-        logger.setLevel(level)
-
-
-def _require_there(address: str) -> None:
-    """Raise ConfigError unless somebody answers at an address.
-
-    A client that has not got through tells of it on its own, once more and late.
-    """
-    from distributed.comm.addressing import parse_address, parse_host_port
-
-    try:
-        _, place = parse_address(address, strict=True)
-        host, port = parse_host_port(place)
-        socket.create_connection((host, port), timeout=_WAIT_FOR_ANSWER).close()
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigError(_NOBODY.format(address=address)) from error
-
-
 def _gathered(
     client: Any,
     futures: dict[Any, int],
@@ -211,7 +196,8 @@ def _gathered(
             )
         for future in queue.next_batch(block=False) if queue.has_ready() else ():
             number = futures.pop(future)
-            outcome = _outcome(future, tally, number)
+            worked = _worked(future, tally, number)
+            outcome = yield from _seen_here(tally, number, worked)
             if outcome.status is Status.WAITING:
                 again = submit(number)
                 futures[again] = number
@@ -224,15 +210,43 @@ def _gathered(
         time.sleep(_LOOK if not queue.has_ready() else 0)
 
 
-def _outcome(future: Any, tally: Tally, number: int) -> Outcome:
-    if future.status == "finished":
-        outcome: Outcome = future.result()
+def _seen_here(
+    tally: Tally, number: int, worked: Worked
+) -> Generator[BatchSnapshot, None, Outcome]:
+    """Look whether a worker's result is where it says, and is what it says."""
+    outcome, output = worked.outcome, tally.items[number].output
+    if outcome.status is not Status.DONE:
         return outcome
+    until = time.monotonic() + _LATE
+    while not (yield from _is_here(tally, number, worked.sha256)):
+        if time.monotonic() > until:
+            return failed(outcome, _NOT_HERE.format(output=output))
+        yield tally.beat(number)
+        time.sleep(_LOOK)
+    return outcome
+
+
+def _is_here(
+    tally: Tally, number: int, sha256: str
+) -> Generator[BatchSnapshot, None, bool]:
+    output = tally.items[number].output
+    with suppress(OSError):
+        os.listdir(output.parent)  # by which a network's disk looks again
+        if output.exists():
+            tell, reading = lambda _: tally.beat(number), content_sha256(output)
+            return (yield from beating(reading, Every(), tell)) == sha256
+    return False
+
+
+def _worked(future: Any, tally: Tally, number: int) -> Worked:
+    if future.status == "finished":
+        worked: Worked = future.result()
+        return worked
     error = future.exception() if future.status == "error" else None
     lost = "its workers were lost, again and again: do they have enough memory?"
     if type(error).__name__ != "KilledWorker":
         lost = f"its worker could not do it ({type(error).__name__}: {error})"
-    return failed(tally.state.outcomes[number], lost)
+    return Worked(failed(tally.state.outcomes[number], lost))
 
 
 def _wind_up(futures: dict[Any, int], tally: Tally) -> None:
@@ -242,7 +256,7 @@ def _wind_up(futures: dict[Any, int], tally: Tally) -> None:
         for future in [f for f in futures if f.done()]:
             number = futures.pop(future)
             if future.status == "finished":
-                tally.settle(number, future.result())
+                tally.settle(number, future.result().outcome)
         time.sleep(_LOOK)
     for future in futures:
         future.cancel()

@@ -13,6 +13,7 @@ from napari_mpi.batch.report import write_report
 from napari_mpi.batch.request import BatchRequest, Plan
 from napari_mpi.batch.starts import Starts
 from napari_mpi.batch.work.adapt_once import share_adaptations
+from napari_mpi.batch.work.connection import require_ready
 from napari_mpi.batch.work.one_file import denoise_item
 from napari_mpi.batch.work.tally import Tally
 from napari_mpi.engine.runtime.devices import resolve_device
@@ -74,6 +75,8 @@ def _run(
 ) -> Job[BatchSnapshot, BatchState]:
     if scheduler is None:
         resolve_device(request.method.device)  # told once, and not for every file
+    else:
+        require_ready(scheduler)
     starts = Starts(request)
     plan = yield from plan_batch(request, starts)
     _note_failures(plan, request)

@@ -9,12 +9,12 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
 from napari_mpi.engine.files.metadata import Calibration, ImageFile, Metadata
 from napari_mpi.engine.runtime.errors import ImageFileError
+from napari_mpi.engine.runtime.memory import free_memory
 
 Array = NDArray[np.generic]
 
@@ -101,7 +101,7 @@ def _frames(picture: Any) -> int:
 def _require_memory(path: Path, picture: Any, count: int, bits: int) -> None:
     samples = max(3, len(picture.getbands()))
     size = math.prod(picture.size) * count * samples * bits // 8
-    free = psutil.virtual_memory().available
+    free = free_memory()
     if size > free:
         raise ImageFileError(
             f"{path} is too large: it takes {size / 1e9:.1f} GB of memory, of which"

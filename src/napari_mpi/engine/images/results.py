@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from napari_mpi.engine.images.arrays import (
@@ -24,6 +23,7 @@ from napari_mpi.engine.images.arrays import (
 from napari_mpi.engine.images.axes import ImageAxes, Index
 from napari_mpi.engine.images.intensity import exact_float
 from napari_mpi.engine.runtime.errors import DiskError
+from napari_mpi.engine.runtime.memory import total_memory
 
 Array = NDArray[np.generic]
 
@@ -31,9 +31,9 @@ _PIECE = 1 << 22  # elements that are copied at once
 
 
 def is_small(image: ArrayLike) -> bool:
-    """Whether a copy of an image takes at most a quarter of the machine's memory."""
+    """Whether a copy of an image takes at most a quarter of the memory."""
     size = int(np.prod(image.shape)) * np.dtype(image.dtype).itemsize
-    return bool(size <= psutil.virtual_memory().total // 4)
+    return bool(size <= total_memory() // 4)
 
 
 class DiskArray(LazyArray):

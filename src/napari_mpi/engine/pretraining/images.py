@@ -1,7 +1,6 @@
 """Folders of images to pre-train on: what is in them, and random crops of it."""
 
 import hashlib
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from napari_mpi.engine.images.intensity import require_finite
 from napari_mpi.engine.pretraining.views import WHOLE_LUMA, View
 from napari_mpi.engine.runtime.errors import EngineError, ImageError, ImageFileError
 from napari_mpi.engine.runtime.jobs import Job
+from napari_mpi.engine.runtime.memory import total_memory
 from napari_mpi.engine.runtime.whole_files import sha256_of
 
 Array = NDArray[np.generic]
@@ -169,7 +169,7 @@ def read_training_images(
         If the folder is missing, or holds no usable image.
     """
     paths = _files_in(folder)
-    left = memory if memory is not None else _quarter_of_memory()
+    left = memory if memory is not None else total_memory() // 4
     images: list[TrainingImage] = []
     left_out: list[tuple[str, str]] = []
     digest, told = hashlib.sha256(), time.monotonic()
@@ -251,13 +251,6 @@ def _digest_of(path: Path) -> bytes:
         return bytes.fromhex(sha256_of(path))
     except OSError as error:
         raise ImageFileError(f"it cannot be read: {error.strerror}") from error
-
-
-def _quarter_of_memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
-    except (AttributeError, ValueError, OSError):  # not on Windows
-        return 2 * 2**30
 
 
 def _nothing_usable(folder: Path, left_out: list[tuple[str, str]]) -> str:

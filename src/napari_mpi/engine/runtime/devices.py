@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import torch
 
+from napari_mpi.engine.runtime import memory
 from napari_mpi.engine.runtime.errors import DeviceError, OutOfMemory
 
 
@@ -89,7 +89,7 @@ def free_memory(device: torch.device) -> int:
         # What torch holds in reserve is free for its own tensors.
         reserved = torch.cuda.memory_reserved(device)
         return int(free + reserved - torch.cuda.memory_allocated(device))
-    return int(psutil.virtual_memory().available)
+    return memory.free_memory()
 
 
 def is_full_memory(error: BaseException) -> bool:
