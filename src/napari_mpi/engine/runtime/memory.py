@@ -80,9 +80,8 @@ def _along(mount: Path, path: str, files: _Files) -> Iterator[_Limit]:
             folder = mount / group
             total = int((folder / files.limit).read_text())
             used = int((folder / files.used).read_text())
-            stat = dict(
-                line.split() for line in (folder / "memory.stat").open() if line.strip()
-            )
+            lines = (folder / "memory.stat").read_text().splitlines()
+            stat = dict(line.split() for line in lines)
             # Pages of files that were read are given up when memory is asked for.
             yield _Limit(total, total - used + int(stat.get(files.cached, 0)))
 
