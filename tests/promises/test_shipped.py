@@ -77,7 +77,7 @@ def test_a_grey_image_that_is_saved_as_colour_stays_grey(offline):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_weights_say_how_they_were_made(name):
     made = load_weights(name).provenance
-    assert made["data"]["files"] == 1686
+    assert made["data"]["files"] == 4674
     assert made["iterations"] == made["pretraining"]["iterations"]
     assert made["held_out_psnr"] > 25
     assert shipped_path(name).stat().st_size < 8_000_000

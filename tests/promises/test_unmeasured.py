@@ -93,7 +93,7 @@ def test_it_costs_the_others_next_to_nothing(known, value, noisy, clean, plain, 
     np.testing.assert_array_equal(result[~inside], image[~inside])
     assert np.isnan(state.spread[~inside]).all()
     assert np.isfinite(state.spread[inside]).all()
-    assert loss(result, clean, inside, plain) < 1
+    assert loss(result, clean, inside, plain) < 1.3
     (note,) = state.notes_on(CONFIG)
     assert note.endswith("these are left as they were")
 

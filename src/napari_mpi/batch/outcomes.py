@@ -155,6 +155,33 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     return {**dataclasses.asdict(outcome), "status": outcome.status.value}
 
 
+def is_outcome(values: Any) -> bool:
+    """Return whether JSON values are what `as_json` makes of an outcome, or nothing."""
+    if not isinstance(values, dict):
+        return False
+    known = {field.name for field in dataclasses.fields(Outcome)}
+    numbers = (values.get(name) for name in ("seconds", "noise_before", "noise_after"))
+    words = (values.get(name) for name in ("file", "output", "axes", "dtype"))
+    shape, settings = values.get("shape") or (), values.get("settings") or {}
+    return (
+        values.keys() <= known
+        and all(isinstance(number, int | float | None) for number in numbers)
+        and all(isinstance(word, str | None) for word in words)
+        and isinstance(shape, list | tuple)
+        and all(isinstance(length, int) for length in shape)
+        and _are_settings(settings)
+    )
+
+
+def _are_settings(made: Any) -> bool:
+    """Whether JSON values say of a result how it was made, or nothing."""
+    if not isinstance(made, dict) or not made:
+        return made == {}
+    weights = made.get("weights")
+    is_whole = isinstance(made.get("settings"), dict) and "device" in made
+    return is_whole and isinstance(weights, dict) and {"name", "sha256"} <= set(weights)
+
+
 def failed(outcome: Outcome, message: str) -> Outcome:
     """Return the row of a file that has failed."""
     return dataclasses.replace(outcome, status=Status.FAILED, message=message)

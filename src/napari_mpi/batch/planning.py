@@ -21,6 +21,9 @@ from napari_mpi.engine.files.sources import Sources
 from napari_mpi.engine.runtime.jobs import Every, beating
 
 UP_TO_DATE = "up to date"
+_DAMAGED = (
+    "what is known of its result is damaged: retry what has failed, and it is made anew"
+)
 _ELSEWHERE = (
     "its result was made from {other}, which is still there: choose another output"
     " folder, or let it be overwritten"
@@ -132,7 +135,8 @@ def _looked_at(
 ) -> Beats[Outcome]:
     records = Records(request.folders.output)
     record = records.read(item)
-    if request.retry_failed and not records.has_failed(item):
+    again = records.has_failed(item) or record.is_damaged
+    if request.retry_failed and not again:
         known = "done before" if record.made_from else "not tried before"
         return remembered(outcome, record, f"it has not failed, but was {known}")
     if request.overwrite and (since is None or records.written_at(item) < since):
@@ -142,6 +146,8 @@ def _looked_at(
         return remembered(outcome, record, UP_TO_DATE)
     if standing is OutputState.FOREIGN:
         return failed(outcome, in_the_way(item))
+    if standing is OutputState.UNKNOWN and not request.retry_failed:
+        return failed(outcome, _DAMAGED)
     if standing is OutputState.STALE and _is_elsewhere(record.source, item.source):
         return failed(outcome, _ELSEWHERE.format(other=record.source))
     return outcome

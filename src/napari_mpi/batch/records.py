@@ -1,35 +1,22 @@
-"""What an output folder knows of its files: from what each was made, or why not.
-
-Everything lies in a hidden folder of the output folder, by item: a record, a lock that
-keeps two runs apart, and a folder for what is being written. A lock is the operating
-system's, so that it ends with the process that holds it.
-"""
+"""What an output folder knows of its files: from what each was made, or why not."""
 
 import dataclasses
 import enum
-import hashlib
-import json
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from napari_mpi.batch.contents import Beats, content_sha256, sync
-from napari_mpi.batch.outcomes import Outcome, Status
-from napari_mpi.batch.request import HIDDEN, Item, said
-from napari_mpi.engine.runtime.errors import DiskError, EngineError, ImageFileError
-from napari_mpi.engine.runtime.whole_files import (
-    ensure_writable,
-    put_folder,
-    whole_file,
-)
-
-_FORMAT = "napari-mpi record 1"
+from napari_mpi.batch.outcomes import Outcome, Status, is_outcome
+from napari_mpi.batch.request import Item
+from napari_mpi.batch.store import Damaged, Store
+from napari_mpi.engine.runtime.errors import EngineError, ImageFileError
+from napari_mpi.engine.runtime.whole_files import put_folder
 
 
 class ClaimedElsewhere(EngineError):
@@ -43,6 +30,7 @@ class OutputState(enum.Enum):
     CURRENT = "made from the same input, settings and weights"
     STALE = "ours, but made from something else"
     FOREIGN = "not ours, or changed since"
+    UNKNOWN = "ours, but its record is damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +49,8 @@ class Record:
         Where its source was.
     outcome : dict
         The fields of its `Outcome`, as JSON values.
+    is_damaged : bool
+        Whether there was one that cannot be read, so that the others are empty.
     """
 
     made_from: dict[str, Any] | None = None
@@ -69,10 +59,36 @@ class Record:
     former_sha256: str = ""
     source: str = ""
     outcome: dict[str, Any] = field(default_factory=dict, repr=False)
+    is_damaged: bool = False
 
     def owns(self, sha256: str) -> bool:
         """Return whether a content is of ours, the newest or the one before."""
         return bool(sha256) and sha256 in (self.output_sha256, self.former_sha256)
+
+    @classmethod
+    def of(cls, kept: dict[str, Any]) -> "Record":
+        """Return the record that was kept as JSON values.
+
+        Raises
+        ------
+        Damaged
+            If values lack, or are not such as a record has.
+        """
+        try:
+            record = cls(**kept)
+        except TypeError as error:
+            raise Damaged from error
+        texts = (
+            record.input_sha256, record.output_sha256, record.former_sha256,
+            record.source,
+        )  # fmt: skip
+        if not (
+            all(isinstance(text, str) and "\0" not in text for text in texts)
+            and isinstance(record.made_from, dict | None)
+            and is_outcome(record.outcome)
+        ):
+            raise Damaged
+        return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +104,14 @@ class Records:
     output: Path
 
     @property
+    def store(self) -> Store:
+        """Where they lie."""
+        return Store(self.output)
+
+    @property
     def folder(self) -> Path:
         """The hidden folder, which may not be there yet."""
-        return self.output / HIDDEN
+        return self.store.folder
 
     def make(self) -> None:
         """Make the folders, and remove what runs that were killed have left.
@@ -98,20 +119,9 @@ class Records:
         Raises
         ------
         DiskError
-            If they cannot be made, or not be written to.
+            If they cannot be made or not be written to, or lead elsewhere.
         """
-        items = self.folder / "items"
-        try:
-            items.mkdir(parents=True, exist_ok=True)
-            ensure_writable(items / "any")
-        except OSError as error:
-            raise DiskError(
-                f"the output folder {self.output} cannot be written ({said(error)}):"
-                " choose another"
-            ) from error
-        for work in items.glob("*.work"):
-            with suppress(OSError, Timeout), _lock(work.with_suffix(".lock")):
-                shutil.rmtree(work, ignore_errors=True)
+        self.store.make()
 
     @contextmanager
     def claimed(self, item: Item) -> Iterator[Path]:
@@ -125,47 +135,51 @@ class Records:
         ClaimedElsewhere
             If another run has it.
         """
-        try:
-            lock = _lock(self._path(item, ".lock")).acquire()
-        except Timeout as error:
-            raise ClaimedElsewhere(f"another run is at work on {item.name}") from error
-        work = self.work_folder(item)
-        with lock:
-            shutil.rmtree(work, ignore_errors=True)
-            work.mkdir()
+        with ExitStack() as stack:
             try:
-                yield work
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
+                work = stack.enter_context(self.store.claimed(item))
+            except Timeout as error:
+                told = f"another run is at work on {item.name}"
+                raise ClaimedElsewhere(told) from error
+            yield work
 
     def work_folder(self, item: Item) -> Path:
         """Return the folder that `claimed` gives."""
-        return self._path(item, ".work")
+        return self.store.path(item, ".work")
 
     def read(self, item: Item) -> Record:
         """Return what is known of an item; an empty record if nothing is."""
-        kept = _kept(self._path(item, ".json"))
         try:
-            if kept.pop("format") == _FORMAT and kept.pop("file") == item.name:
-                record = Record(**kept)
-                return record if isinstance(record.outcome, dict) else Record()
-        except (KeyError, TypeError):
-            pass  # none, or one that was damaged: as if there were none
-        return Record()
+            return Record.of(self.store.read(item, ".json"))
+        except Damaged:
+            return Record(is_damaged=True)
 
     def written_at(self, item: Item) -> float:
         """Return when the record of an item was written; 0 if there is none."""
         try:
-            return self._path(item, ".json").stat().st_mtime
+            return self.store.path(item, ".json").stat().st_mtime
         except OSError:
             return 0.0
 
     def has_failed(self, item: Item) -> bool:
         """Return whether an item failed when it was last tried."""
-        return _kept(self._path(item, ".failed")).get("file") == item.name
+        try:
+            return bool(self.store.read(item, ".failed"))
+        except Damaged:
+            return True
+
+    def was_killed(self, item: Item) -> bool:
+        """Return whether a run was killed from outside while it was at work on it."""
+        return self.store.path(item, ".killed").exists()
 
     def publish(
-        self, item: Item, staged: Path, record: Record, *, overwrite: bool
+        self,
+        item: Item,
+        staged: Path,
+        record: Record,
+        *,
+        overwrite: bool,
+        mends: bool = False,
     ) -> Beats[None]:
         """Put a result where it belongs, and note what it was made from.
 
@@ -182,6 +196,8 @@ class Records:
             Without ``output_sha256`` and ``former_sha256``, which are filled in.
         overwrite : bool
             Whether it may replace what is not ours.
+        mends : bool
+            Whether it may replace what has a record that is damaged.
 
         Raises
         ------
@@ -192,21 +208,25 @@ class Records:
         if item.output.exists():
             found = yield from content_sha256(item.output)
             former = found if known.owns(found) else ""
-            if not former and not overwrite:
+            may = overwrite or (mends and known.is_damaged)
+            if not former and not may:
                 raise ImageFileError(in_the_way(item))
         ready = yield from content_sha256(staged)
         sync(staged)
         record = dataclasses.replace(record, output_sha256=ready, former_sha256=former)
-        self._write(item, ".json", dataclasses.asdict(record))
+        kept = dataclasses.asdict(record)
+        kept.pop("is_damaged")
+        self.store.write(item, ".json", kept)
         if staged.is_dir():
             put_folder(staged, item.output, aside=staged.parent)
         else:
             os.replace(staged, item.output)
-        self._path(item, ".failed").unlink(missing_ok=True)
+        self.store.forget(item, ".failed", ".killed")
 
     def note_failure(self, item: Item, message: str) -> None:
         """Note why an item has failed; what is known of an earlier result stays."""
-        self._write(item, ".failed", {"message": message})
+        self.store.write(item, ".failed", {"message": message})
+        self.store.forget(item, ".killed")
 
     def standing(
         self, item: Item, record: Record, made_from: dict[str, Any] | None
@@ -229,6 +249,8 @@ class Records:
         if not record.owns(found):
             # Another run may have put it there since the record was read.
             record = self.read(item)
+        if record.is_damaged:
+            return OutputState.UNKNOWN
         if not record.owns(found):
             return OutputState.FOREIGN
         is_ours = found == record.output_sha256 and made_from is not None
@@ -236,19 +258,6 @@ class Records:
             return OutputState.STALE
         same = (yield from content_sha256(item.source)) == record.input_sha256
         return OutputState.CURRENT if same else OutputState.STALE
-
-    def _write(self, item: Item, ending: str, values: dict[str, Any]) -> None:
-        kept = {"format": _FORMAT, "file": item.name, **values}
-        with whole_file(self._path(item, ending)) as path:
-            path.write_text(json.dumps(kept, indent=1), "utf-8")
-            sync(path)
-
-    def _path(self, item: Item, ending: str) -> Path:
-        name = item.output.relative_to(self.output).as_posix()
-        if ending == ".failed":  # of several that clash, each has its own
-            name = item.name
-        key = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:24]
-        return self.folder / "items" / f"{key}{ending}"
 
 
 def remembered(outcome: Outcome, record: Record, message: str) -> Outcome:
@@ -283,16 +292,3 @@ def in_the_way(item: Item) -> str:
         f"the output {item.output.name!r} is there already and not ours, or changed"
         " since it was made: move it, or let it be overwritten"
     )
-
-
-def _lock(path: Path) -> FileLock:
-    return FileLock(path, timeout=0, thread_local=False)
-
-
-def _kept(path: Path) -> dict[str, Any]:
-    """Return what a file keeps; nothing if it is not there, or damaged."""
-    try:
-        kept = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return kept if isinstance(kept, dict) else {}

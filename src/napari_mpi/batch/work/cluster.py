@@ -35,15 +35,19 @@ _one_at_a_time = threading.Lock()  # a worker's threads share its device
 Steps = Generator[BatchSnapshot, None, None]
 
 
-def distribute(address: str, tally: Tally, request: BatchRequest) -> Steps:
+def distribute(
+    address: str, order: list[int], tally: Tally, request: BatchRequest
+) -> Steps:
     """Let the workers of a cluster do the files; a lost worker's are done again.
 
     Parameters
     ----------
     address : str
         Of the scheduler.
+    order : list of int
+        Numbers of the files to be done.
     tally : Tally
-        The files.
+        All files.
     request : BatchRequest
         What was asked for; its folders must be the same places for every worker.
 
@@ -69,7 +73,7 @@ def distribute(address: str, tally: Tally, request: BatchRequest) -> Steps:
             )
 
         begun = time.time()
-        futures = {submit(number): number for number in tally.waiting()}
+        futures = {submit(number): number for number in order}
         try:
             yield from _gathered(client, futures, signal, tally, submit)
         finally:

@@ -133,7 +133,9 @@ def _denoised(
         outcome=as_json(outcome),
     )
     records = Records(request.folders.output)
-    yield from records.publish(item, staged, record, overwrite=request.overwrite)
+    yield from records.publish(
+        item, staged, record, overwrite=request.overwrite, mends=request.retry_failed
+    )
     return outcome
 
 

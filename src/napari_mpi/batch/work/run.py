@@ -1,6 +1,7 @@
 """A batch from the plan to the report: each file on its own, whatever becomes of it."""
 
 import time
+import warnings
 from collections import deque
 from collections.abc import Generator
 from contextlib import closing, suppress
@@ -86,10 +87,11 @@ def _run(
         if request.adapt_once:
             yield from share_adaptations(tally, request, starts)
         tally.begin()
+        order = _killed_last(tally, request)
         if scheduler is None:
-            steps = _one_by_one(tally, request, starts, time.time())
+            steps = _one_by_one(order, tally, request, starts, time.time())
         else:
-            steps = _distribute(scheduler, tally, request)
+            steps = _distribute(scheduler, order, tally, request)
         with closing(steps):
             yield from _reporting(steps, tally, request)
     except BaseException:
@@ -112,18 +114,37 @@ def _note_failures(plan: Plan, request: BatchRequest) -> None:
                 records.note_failure(item, outcome.message)
 
 
-def _distribute(scheduler: str, tally: Tally, request: BatchRequest) -> Steps:
+def _killed_last(tally: Tally, request: BatchRequest) -> list[int]:
+    """Return the numbers of the files to be done.
+
+    Those come last at which a run was killed, for want of memory, say: else every night
+    would end at the same file.
+    """
+    records, waiting = Records(request.folders.output), tally.waiting()
+    killed = {n for n in waiting if records.was_killed(tally.items[n])}
+    for number in sorted(killed):
+        warnings.warn(
+            f"{tally.items[number].name} comes last: a run was ended from outside while"
+            " it was at work on it, which too little memory can do",
+            stacklevel=2,
+        )
+    return sorted(waiting, key=killed.__contains__)
+
+
+def _distribute(
+    scheduler: str, order: list[int], tally: Tally, request: BatchRequest
+) -> Steps:
     # Its package is an extra.
     from napari_mpi.batch.work.cluster import distribute
 
-    return distribute(scheduler, tally, request)
+    return distribute(scheduler, order, tally, request)
 
 
 def _one_by_one(
-    tally: Tally, request: BatchRequest, starts: Starts, since: float
+    order: list[int], tally: Tally, request: BatchRequest, starts: Starts, since: float
 ) -> Steps:
     """Do the files in order; those that another run is at work on come last."""
-    queue = deque(tally.waiting())
+    queue = deque(order)
     claimed = 0  # in a row
     while queue and not tally.state.stop_after_file:
         number = queue.popleft()

@@ -58,7 +58,7 @@ class Sources:
             for identity in _identities((part,)):
                 self._parts[identity] = source
                 self._whole |= {identity} if is_whole else set()
-        for folder in (source.absolute().parent, source.resolve().parent):
+        for folder in (source.absolute().parent, _whole(source).parent):
             if folder not in self._seen:
                 self._seen.add(folder)
                 around = _identities((folder, *folder.parents))
@@ -78,7 +78,7 @@ class Sources:
             if identity in self._above:
                 source = self._above[identity]
                 return f"the output {output} holds the input {source}: {_OTHER}"
-        for identity in _identities(output.resolve().parents):
+        for identity in _identities(_whole(output).parents):
             if identity in self._whole:
                 source = self._parts[identity]
                 return f"the output {output} lies in the input {source}: {_OTHER}"
@@ -113,6 +113,11 @@ def _existing_files_of(source: Path) -> list[Path]:
     with suppress(OSError):
         return files_of(source)
     return []
+
+
+def _whole(path: Path) -> Path:
+    """Return where links lead; of a link that leads to itself, where it is."""
+    return Path(os.path.realpath(path))
 
 
 def _identities(paths: Iterable[Path]) -> Iterator[_Identity]:
