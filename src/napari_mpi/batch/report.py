@@ -16,6 +16,8 @@ from napari_mpi.engine.runtime.whole_files import whole_file
 CSV_NAME, JSON_NAME = "napari-mpi-report.csv", "napari-mpi-report.json"
 """Files of the output folder."""
 
+_BEGIN_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
 COLUMNS = (
     "file", "status", "message", "output", "shape", "axes", "dtype", "seconds",
     "noise_before", "noise_after", "settings",
@@ -65,8 +67,15 @@ def _as_csv(outcomes: Sequence[Outcome]) -> str:
         row = {name: as_json(outcome)[name] for name in COLUMNS}
         row["shape"] = " x ".join(map(str, outcome.shape or ()))
         row["settings"] = _in_short(outcome.settings)
-        table.writerow(row)
+        table.writerow({name: _as_text(value) for name, value in row.items()})
     return text.getvalue()
+
+
+def _as_text(value: Any) -> Any:
+    """Keep a spreadsheet from taking a file's name for a formula, by an apostrophe."""
+    if isinstance(value, str) and value.startswith(_BEGIN_FORMULAS):
+        return f"'{value}"
+    return value
 
 
 def _in_short(made: dict[str, Any]) -> str:

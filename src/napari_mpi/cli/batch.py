@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_mpi.batch.outcomes import BatchState, Outcome, Status
 from napari_mpi.batch.request import SUFFIX, BatchRequest, Folders
-from napari_mpi.cli.console import Unheard, say, say_nothing, stopping
+from napari_mpi.cli.console import Unheard, on_a_line, say, say_nothing, stopping
 from napari_mpi.cli.options import add_method, method_of
 from napari_mpi.engine.runtime.errors import ConfigError, ImageFileError
 
@@ -125,7 +125,7 @@ def _tell_plan(request: BatchRequest) -> None:
     for _, outcome in run(plan_batch(request)):
         reason = f": {outcome.message}" if outcome.message else ""
         status = "to do" if outcome.status is Status.WAITING else outcome.status.value
-        print(_on_a_line(f"{status:8} {outcome.file}{reason}"))
+        print(on_a_line(f"{status:8} {outcome.file}{reason}"))
 
 
 def _run(request: BatchRequest, options: argparse.Namespace, asked: list[int]) -> None:
@@ -198,7 +198,7 @@ def _with_progress(job: Any, asked: list[int], *, quiet: bool) -> None:
 
         def tell(line: str) -> None:
             if not quiet:
-                bar.write(_on_a_line(line), file=bar.fp)
+                bar.write(on_a_line(line), file=bar.fp)
 
         def show(snapshot: "BatchSnapshot") -> None:
             if asked:
@@ -225,11 +225,6 @@ def _lines(snapshot: "BatchSnapshot") -> list[str]:
     return lines + [
         _line(o) for o in outcomes if o.status in (Status.DONE, Status.FAILED)
     ]
-
-
-def _on_a_line(text: str) -> str:
-    """Spell out what would break a line, which names of files may hold."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _line(outcome: Outcome) -> str:

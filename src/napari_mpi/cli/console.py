@@ -10,7 +10,12 @@ from typing import Any
 
 def say(line: str) -> None:
     """Tell a person something that is not a result; work goes on if nobody listens."""
-    Unheard().write(f"{line}\n")
+    Unheard().write(f"{on_a_line(line)}\n")
+
+
+def on_a_line(text: str) -> str:
+    """Spell out what would break a line or steer a terminal; files can be named so."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def say_nothing(line: str) -> None:

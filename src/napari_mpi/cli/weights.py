@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from napari_mpi.cli.console import on_a_line
 from napari_mpi.engine.networks.catalogue import (
     DEFAULT_WEIGHTS,
     OURS,
@@ -29,20 +30,21 @@ def _list_weights(options: argparse.Namespace) -> None:
             note = f"{entry.summary}; {here}"
         else:
             note = str(data_folder() / f"{name}.safetensors")
-        print(f"{name:20} {note}")
+        print(on_a_line(f"{name:20} {note}"))
 
 
 def _fetch_weights(options: argparse.Namespace) -> None:
     from napari_mpi.engine.networks.loading import fetch_weights
 
-    print(fetch_weights(options.name))
+    print(on_a_line(str(fetch_weights(options.name))))
 
 
 def _import_weights(options: argparse.Namespace) -> None:
     from napari_mpi.engine.networks.loading import import_weights
 
     weights = import_weights(options.file, name=options.name)
-    print(f"imported as {weights.name}: use it with --weights {weights.name}")
+    told = f"imported as {weights.name}: use it with --weights {weights.name}"
+    print(on_a_line(told))
 
 
 def add_weights(commands: Any) -> None:
