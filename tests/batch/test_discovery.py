@@ -242,3 +242,25 @@ def test_folders_that_cannot_be_meant_are_refused(tmp_path):
         Folders(tmp_path, tmp_path / "results", suffix="/../x")
     with pytest.raises(ConfigError, match="pattern is empty"):
         Folders(tmp_path, tmp_path / "results", " ; ")
+
+
+def test_folders_may_lie_as_deep_as_they_can(tmp_path, rng):
+    source = tmp_path / "in"
+    folder = source
+    for _ in range(1200):
+        folder = folder / "d"
+    here = os.open(tmp_path, os.O_RDONLY)
+    try:  # the whole path is longer than one may give at once
+        os.mkdir("in", dir_fd=here)
+        inside = os.open("in", os.O_RDONLY, dir_fd=here)
+        for _ in range(1200):
+            os.mkdir("d", dir_fd=inside)
+            deeper = os.open("d", os.O_RDONLY, dir_fd=inside)
+            os.close(inside)
+            inside = deeper
+        os.close(inside)
+    finally:
+        os.close(here)
+    tifffile.imwrite(source / "a.tif", np.zeros((4, 4), np.uint8))
+    items = discover(Folders(source, tmp_path / "out", recursive=True))
+    assert items[-1].name == "a.tif"

@@ -9,6 +9,7 @@ import sys
 import pytest
 import tifffile
 
+from napari_mpi import __main__ as program
 from napari_mpi.engine.files.formats import read_image
 
 FEW = ["--iterations", "3", "--device", "cpu"]
@@ -103,3 +104,49 @@ def test_a_run_that_is_killed_among_its_planes_leaves_no_file(results, tmp_path,
     assert b"of 200 planes done" in told
     assert process.returncode == -signal.SIGKILL
     assert list(results.iterdir()) == []
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+@pytest.mark.parametrize("suffix", [".tif", ".nii"])
+def test_whoever_ends_it_in_the_write_nothing_is_left(
+    name, suffix, noisy, weights, results
+):
+    code = (
+        "import os, signal, sys, time\n"
+        "from napari_mpi.engine.files.tiff import files as tiff\n"
+        "from napari_mpi.engine.files.nifti import files as nifti\n"
+        "def end(*_, **__):\n"
+        f"    os.kill(os.getpid(), signal.{name})\n"
+        "    time.sleep(60)\n"
+        "tiff.write_blocks = nifti.write_blocks = end\n"
+        "from napari_mpi.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    command = ["denoise", noisy, "-o", results / f"b{suffix}", "--weights", weights]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, command), "--iterations", "1", "-q"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 130, done.stderr
+    assert done.stderr == "napari-mpi: interrupted, nothing was written\n"
+    assert list(results.iterdir()) == []
+
+
+@POSIX
+def test_ctrl_c_while_it_is_imported_is_told(monkeypatch, capsys):
+    class Interrupting:
+        @staticmethod
+        def find_spec(name, *_):
+            if name == "napari_mpi.cli.main":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "napari_mpi.cli.main", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
+    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        assert program.main(["--version"]) == 130
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert capsys.readouterr().err == "napari-mpi: interrupted, nothing was written\n"

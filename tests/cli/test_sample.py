@@ -54,3 +54,12 @@ def test_sample_that_cannot_be_written_is_told(name, results, capsys):
     assert main(["sample", str(results / name)]) == 1
     assert str(results / name) in sentence(capsys)
     assert list(results.iterdir()) == []
+
+
+@pytest.mark.parametrize("there", ["s.tif", "s-clean.tif"])
+def test_a_sample_replaces_a_file_only_if_asked(there, results, capsys):
+    (results / there).write_bytes(b"mine")
+    assert main(["sample", str(results / "s.tif")]) == 2
+    assert "is there already" in sentence(capsys)
+    assert [path.read_bytes() for path in results.iterdir()] == [b"mine"]
+    assert main(["sample", str(results / "s.tif"), "--overwrite"]) == 0

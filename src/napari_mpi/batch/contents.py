@@ -1,7 +1,6 @@
 """Contents of files and folders: what tells two of them apart."""
 
 import hashlib
-import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
@@ -40,11 +39,3 @@ def _file_sha256(path: Path) -> Beats[str]:
             digest.update(block)
             yield
     return digest.hexdigest()
-
-
-def sync(path: Path) -> None:
-    """See that what was written is on the disk, should the power fail."""
-    for part in path.rglob("*") if path.is_dir() else (path,):
-        if part.is_file():
-            with part.open("rb+") as file:
-                os.fsync(file.fileno())

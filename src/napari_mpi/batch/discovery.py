@@ -7,6 +7,7 @@ import stat
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from napari_mpi.engine.files.formats import DICOM, TIFF, ZARR, format_of
 from napari_mpi.engine.files.ngff.plates import fields_of, is_plate
 from napari_mpi.engine.files.tiff.sets import set_of
 from napari_mpi.engine.runtime.errors import ImageFileError
+from napari_mpi.engine.runtime.folders import files_below
 
 _UNKNOWN = "it is no image of a kind that is read"
 _LOOP = "a link leads here to a folder that is searched already, by another name"
@@ -87,18 +89,34 @@ def _as_people_count(item: Item) -> tuple[list[str | int], str]:
 
 def _walk(
     folders: Folders,
-    folder: Path,
+    first: Path,
     visited: set[_Identity],
     output: _Identity | None,
 ) -> Iterator[Item]:
-    if is_plate(folder):
-        yield from _fields(folders, folder)
-        return
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError as error:
-        yield _unreadable(folders, folder, error)
-        return
+    """Look into folder after folder, however deep they lie in each other."""
+    waiting = [first]
+    while waiting:
+        folder = waiting.pop()
+        if is_plate(folder):
+            yield from _fields(folders, folder)
+            continue
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError as error:
+            yield _unreadable(folders, folder, error)
+            continue
+        yield from _looked_into(folders, folder, names, visited, output, waiting)
+
+
+def _looked_into(
+    folders: Folders,
+    folder: Path,
+    names: list[str],
+    visited: set[_Identity],
+    output: _Identity | None,
+    waiting: list[Path],
+) -> Iterator[Item]:
+    """Yield the images of a folder; the folders in it are put to those that wait."""
     for name in names:
         path = folder / name
         if name.startswith("."):
@@ -114,7 +132,7 @@ def _walk(
             continue
         if is_folder and not ZARR.names(path):
             if folders.recursive:
-                yield from _walk_into(folders, path, status, visited, output)
+                yield from _put_off(folders, path, status, visited, waiting)
         elif is_folder and is_plate(path):
             yield from _fields(folders, path)
         elif _matches(folders, path):
@@ -129,12 +147,12 @@ def _fields(folders: Folders, plate: Path) -> Iterator[Item]:
             yield replace(item_of(folders, field), size=_size(field))
 
 
-def _walk_into(
+def _put_off(
     folders: Folders,
     folder: Path,
     status: os.stat_result,
     visited: set[_Identity],
-    output: _Identity | None,
+    waiting: list[Path],
 ) -> Iterator[Item]:
     if _identity(status) in visited:
         yield item_of(folders, folder, Status.SKIPPED, _LOOP)
@@ -143,7 +161,7 @@ def _walk_into(
     if os.path.isdir(folder / HIDDEN):
         yield item_of(folders, folder, Status.SKIPPED, _RESULTS)
         return
-    yield from _walk(folders, folder, visited, output)
+    waiting.append(folder)
 
 
 def _classified(folders: Folders, path: Path, status: os.stat_result) -> Item:
@@ -241,12 +259,9 @@ def _matches(folders: Folders, path: Path) -> bool:
 def _size(folder: Path) -> int:
     """Return the bytes of all files in a folder, as far as they can be looked at."""
     size = 0
-    for inner, _, names in os.walk(folder):
-        for name in names:
-            try:
-                size += os.stat(os.path.join(inner, name)).st_size
-            except OSError:
-                continue
+    for path in files_below(folder):
+        with suppress(OSError):
+            size += path.stat().st_size
     return size
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from filelock import Timeout
 
-from napari_mpi.batch.contents import Beats, content_sha256, sync
+from napari_mpi.batch.contents import Beats, content_sha256
 from napari_mpi.batch.outcomes import Outcome, Status, is_outcome
 from napari_mpi.batch.request import Item
 from napari_mpi.batch.store import Damaged, Store
 from napari_mpi.engine.runtime.errors import EngineError, ImageFileError
-from napari_mpi.engine.runtime.whole_files import put_folder
+from napari_mpi.engine.runtime.whole_files import keep_mode, put_folder, sync
 
 
 class ClaimedElsewhere(EngineError):
@@ -220,6 +220,7 @@ class Records:
         if staged.is_dir():
             put_folder(staged, item.output, aside=staged.parent)
         else:
+            keep_mode(item.output, staged)
             os.replace(staged, item.output)
         self.store.forget(item, ".failed", ".killed")
 

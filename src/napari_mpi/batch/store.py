@@ -15,9 +15,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from napari_mpi.batch.contents import sync
 from napari_mpi.batch.request import HIDDEN, Item, said
 from napari_mpi.engine.runtime.errors import DiskError
+from napari_mpi.engine.runtime.leftovers import sweep
 from napari_mpi.engine.runtime.whole_files import ensure_writable, whole_file
 
 _FORMAT = "napari-mpi record 1"
@@ -71,6 +71,8 @@ class Store:
                 f"the output folder {self.output} cannot be written ({said(error)}):"
                 " choose another"
             ) from error
+        for folder in (items, self.output):
+            sweep(folder)
         for work in items.glob("*.work"):
             if _OURS.fullmatch(work.name) and not work.is_symlink():
                 with suppress(OSError, Timeout), _lock(work.with_suffix(".lock")):
@@ -122,7 +124,6 @@ class Store:
         kept = {"format": _FORMAT, "file": item.name, **values}
         with whole_file(self.path(item, ending)) as path:
             path.write_text(json.dumps(kept, indent=1), "utf-8")
-            sync(path)
 
     def forget(self, item: Item, *endings: str) -> None:
         """Remove what is kept of an item."""

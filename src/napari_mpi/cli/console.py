@@ -3,9 +3,13 @@
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+
+_CLEARING = 1.0  # seconds that the end of a command has, undisturbed
 
 
 def say(line: str) -> None:
@@ -38,6 +42,33 @@ class Unheard:
     def __getattr__(self, name: str) -> Any:
         """Be as stderr in everything else."""
         return getattr(sys.stderr, name)
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Let every signal that ends a program raise KeyboardInterrupt, as Ctrl-C does.
+
+    So what is being written is removed, whoever asks. One that follows within a second
+    changes nothing, so that it does not cut short the removing.
+    """
+    came = [-_CLEARING]
+
+    def interrupt(_number: int, _frame: object) -> None:
+        came.append(time.monotonic())
+        if came[-1] - came[-2] >= _CLEARING:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # which alone can hear signals
+        return
+    before = {number: signal.signal(number, interrupt) for number in _stop_signals()}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            # Nor may what follows, a sentence and the end, be cut short.
+            is_over = len(came) > 1 or signal.getsignal(number) is signal.SIG_IGN
+            signal.signal(number, signal.SIG_IGN if is_over else former)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from napari_mpi import __version__
 from napari_mpi.cli.batch import add_batch
-from napari_mpi.cli.console import say
+from napari_mpi.cli.console import ending, say
 from napari_mpi.cli.denoise import add_denoise
 from napari_mpi.cli.pretrain import add_pretrain
 from napari_mpi.cli.sample import add_sample
@@ -33,10 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of any letters
-    options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], None] = options.command
     try:
-        command(options)
+        with ending():
+            options = _parser().parse_args(arguments)
+            command: Callable[[argparse.Namespace], None] = options.command
+            command(options)
     except ConfigError as error:
         say(f"napari-mpi: {error}")
         return MISUSED

@@ -4,6 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from napari_mpi.cli.console import on_a_line
+from napari_mpi.engine.runtime.errors import ConfigError
+
 
 def _sample(options: argparse.Namespace) -> None:
     from napari_mpi import samples
@@ -14,9 +17,14 @@ def _sample(options: argparse.Namespace) -> None:
     clean = options.output.with_name(
         f"{options.output.stem}-clean{options.output.suffix}"
     )
+    for path in (options.output, clean):
+        if path.exists() and not options.overwrite:
+            raise ConfigError(
+                f"{path} is there already: give another name, or --overwrite"
+            )
     for path, array in ((options.output, sample.noisy), (clean, sample.clean)):
         formats.write_image(path, ImageFile(array, sample.axes))
-        print(path)
+        print(on_a_line(str(path)))
 
 
 def _whole(text: str) -> int:
@@ -42,5 +50,8 @@ def add_sample(commands: Any) -> None:
     )
     parser.add_argument(
         "--seed", type=_whole, default=0, help="seed of the noise (default: 0)"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files of these names"
     )
     parser.set_defaults(command=_sample)

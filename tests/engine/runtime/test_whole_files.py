@@ -158,3 +158,39 @@ def test_a_folder_that_cannot_be_renamed_leaves_the_former_one(
         (target / "new").write_text("new")
     assert [path.name for path in folder.iterdir()] == ["a"]
     assert [path.name for path in (folder / "a").iterdir()] == ["old"]
+
+
+def test_a_file_that_is_replaced_keeps_who_may_read_it(folder, narrow_umask):
+    (folder / "a").write_text("old")
+    (folder / "a").chmod(0o600)
+    with whole_file(folder / "a") as target:
+        target.write_text("new")
+    assert (folder / "a").stat().st_mode & 0o777 == 0o600
+
+
+def test_everything_is_on_the_disk_before_it_has_its_name(folder, monkeypatch):
+    """Should the power fail, a name never stands for less than its content."""
+    order = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(handle):
+        order.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def renamed(*paths):
+        order.append("renamed")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    with whole_folder(folder / "a") as target:
+        (target / "0").mkdir()
+        (target / "0" / "chunk").write_bytes(b"pixels")
+    before = order[: order.index("renamed")]
+    parts = (folder / "a", folder / "a" / "0", folder / "a" / "0" / "chunk")
+    assert {path.stat().st_ino for path in parts} <= set(before)
+    assert order[-1] == folder.stat().st_ino
+    order.clear()
+    with whole_file(folder / "b") as target:
+        target.write_bytes(b"pixels")
+    assert order == [(folder / "b").stat().st_ino, "renamed", folder.stat().st_ino]

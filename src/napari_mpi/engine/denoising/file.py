@@ -26,6 +26,7 @@ from napari_mpi.engine.images.quality import VoidOf
 from napari_mpi.engine.networks.weights import Weights
 from napari_mpi.engine.runtime.errors import ImageFileError
 from napari_mpi.engine.runtime.jobs import Job
+from napari_mpi.engine.runtime.leftovers import sweep
 from napari_mpi.engine.settings.method import Method
 
 # What ImageJ says of the source's intensities, which are not those of their spread.
@@ -113,6 +114,7 @@ def open_file(
         If file, axes, values, weights, device or output do not fit.
     """
     require_apart(output, source)
+    sweep(output.parent)
     image = opened_image(source, method.axes, method.series)
     require_writable(output, image)
     require_measured(image.array, ImageAxes(image.axes, image.array.shape))

@@ -8,6 +8,7 @@ from pathlib import Path
 from napari_mpi.engine.files.formats import DICOM, TIFF, ZARR
 from napari_mpi.engine.files.tiff.sets import parts_of
 from napari_mpi.engine.runtime.errors import ImageFileError
+from napari_mpi.engine.runtime.folders import files_below
 
 _Identity = tuple[int, int]
 
@@ -26,7 +27,7 @@ def files_of(source: Path) -> list[Path]:
     if not source.is_dir():
         return list(parts_of(source)) if TIFF.names(source) else [source]
     if ZARR.holds(source):
-        return sorted(part for part in source.rglob("*") if part.is_file())
+        return sorted(files_below(source))
     files = (part for part in source.iterdir() if part.is_file())
     return sorted(part for part in files if DICOM.holds(part))
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from napari_mpi.engine.networks.checkpoints import read_authors_checkpoint
 from napari_mpi.engine.networks.weights import Weights, require_fit
 from napari_mpi.engine.runtime.errors import ConfigError, WeightsError, first_line
+from napari_mpi.engine.runtime.leftovers import sweep
 from napari_mpi.engine.runtime.whole_files import sha256_of, whole_file
 from napari_mpi.engine.settings.network import NetworkConfig
 
@@ -81,6 +82,7 @@ def write_weights_file(path: Path, writer: Callable[[Path], object]) -> None:
     """Let ``writer`` make a file, whole or not at all; or raise WeightsError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
         with whole_file(path) as target:
             writer(target)
     except (OSError, SafetensorError) as error:

@@ -14,6 +14,7 @@ from napari_mpi.engine.images.axes import ImageAxes
 from napari_mpi.engine.images.intensity import require_finite
 from napari_mpi.engine.pretraining.views import WHOLE_LUMA, View
 from napari_mpi.engine.runtime.errors import EngineError, ImageError, ImageFileError
+from napari_mpi.engine.runtime.folders import files_below
 from napari_mpi.engine.runtime.jobs import Job
 from napari_mpi.engine.runtime.memory import total_memory
 from napari_mpi.engine.runtime.whole_files import sha256_of
@@ -197,10 +198,9 @@ def read_training_images(
 def _files_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ImageFileError(f"there is no folder {folder}: check the path")
-    found = (path for path in folder.rglob("*") if path.is_file())
     return sorted(
         path
-        for path in found
+        for path in files_below(folder)
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 

@@ -3,10 +3,15 @@
 import hashlib
 import os
 import shutil
-import uuid
+import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from napari_mpi.engine.runtime.leftovers import locked, old_name, part_name
+
+_SYNCING = 8  # files at once
 
 
 @contextmanager
@@ -29,14 +34,24 @@ def whole_file(path: Path) -> Iterator[Path]:
     OSError
         If the folder is missing or cannot be written.
     """
-    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    temporary = part_name(path)
     try:
         temporary.touch(exist_ok=False)
-        yield temporary
-        os.replace(temporary, path)
+        with locked(temporary):
+            yield temporary
+            keep_mode(path, temporary)
+            sync(temporary)
+            os.replace(temporary, path)
+        _sync_names(path.parent)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def keep_mode(path: Path, new: Path) -> None:
+    """Let a new file be read by those who may read the one that it will replace."""
+    with suppress(OSError):
+        new.chmod(stat.S_IMODE(path.stat().st_mode))
 
 
 @contextmanager
@@ -60,12 +75,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
     OSError
         If the folder above is missing or cannot be written.
     """
-    mark = uuid.uuid4().hex[:8]
-    temporary = path.with_name(f".{mark}.part{path.suffix}")
+    temporary = part_name(path)
     temporary.mkdir()
     try:
-        yield temporary
-        put_folder(temporary, path)
+        with locked(temporary):
+            yield temporary
+            sync(temporary)
+            put_folder(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -90,16 +106,57 @@ def put_folder(new: Path, path: Path, *, aside: Path | None = None) -> None:
     """
     if not path.exists():
         os.replace(new, path)
+        _sync_names(path.parent)
         return
-    former = (aside or path.parent) / f".{uuid.uuid4().hex[:8]}.old{path.suffix}"
+    former = old_name(path, aside or path.parent)
     try:
         os.replace(path, former)
         os.replace(new, path)
+        _sync_names(path.parent)
     except BaseException:
         if not path.exists():
             os.replace(former, path)
         raise
     shutil.rmtree(former, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """See that a file or folder is on the disk, should the power fail.
+
+    Parameters
+    ----------
+    path : Path
+        Of a folder, all that is in it.
+    """
+    if not path.is_dir():
+        _sync(path)
+        return
+    files: list[Path] = []
+    folders: list[Path] = [path]
+    for folder in folders:
+        for entry in os.scandir(folder):
+            (folders if entry.is_dir(follow_symlinks=False) else files).append(
+                Path(entry.path)
+            )
+    with ThreadPoolExecutor(_SYNCING) as pool:  # a disk takes several in one go
+        list(pool.map(_sync, files))
+    for folder in reversed(folders):
+        _sync_names(folder)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_names(folder: Path) -> None:
+    """See that the names in a folder are on the disk, where the system can do that."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def ensure_writable(path: Path) -> None:
@@ -117,7 +174,7 @@ def ensure_folder_writable(path: Path) -> None:
 
 
 def _ensure_room_for_names(path: Path) -> None:
-    probe = path.with_name(f".{uuid.uuid4().hex[:8]}.part")
+    probe = part_name(path)
     probe.touch(exist_ok=False)
     probe.unlink()
 
