@@ -21,8 +21,9 @@ import numpy as np
 from cases import DATA
 from napari_mpi.cli.main import main as main_of_cli
 from napari_mpi.engine.files.blocks import rearranged
-from napari_mpi.engine.files.formats import read_image, write_image
+from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.files.metadata import Calibration, ImageFile
+from napari_mpi.engine.files.output import write_image
 from napari_mpi.engine.settings.method import Method
 from napari_mpi.engine.settings.presets import preset
 

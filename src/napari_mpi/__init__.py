@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from napari_mpi.api.files import denoise_file, denoise_folder
     from napari_mpi.api.images import denoise, denoise_image
     from napari_mpi.api.training import pretrain
-    from napari_mpi.engine.files.formats import read_image, write_image
+    from napari_mpi.engine.files.formats import read_image
+    from napari_mpi.engine.files.output import write_image
     from napari_mpi.engine.networks.loading import load_weights
     from napari_mpi.engine.runtime import errors
     from napari_mpi.engine.settings.presets import PRESETS

@@ -144,7 +144,7 @@ def test_who_listens_and_never_answers_is_told_before_the_plan(request_, monkeyp
 def test_workers_of_another_version_are_told_before_the_plan(
     cluster, request_, monkeypatch
 ):
-    monkeypatch.setattr("napari_mpi.batch.work.connection.__version__", "0.0.1")
+    monkeypatch.setattr("napari_mpi.batch.work.connection.VERSION", "0.0.1")
     with pytest.raises(ConfigError, match=r"and here is 0\.0\.1: install the same"):
         next(run_batch(request_, scheduler=cluster.scheduler_address))
 
@@ -152,7 +152,7 @@ def test_workers_of_another_version_are_told_before_the_plan(
 def test_a_worker_of_another_version_that_comes_late_does_nothing(
     cluster, request_, monkeypatch
 ):
-    monkeypatch.setattr("napari_mpi.batch.work.cluster.__version__", "0.0.1")
+    monkeypatch.setattr("napari_mpi.batch.work.cluster.VERSION", "0.0.1")
     state = jobs.run(run_batch(request_, scheduler=cluster.scheduler_address))
     assert state.count(Status.FAILED) == FILES + 1
     assert "install the same version everywhere" in state.outcomes[1].message

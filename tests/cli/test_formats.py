@@ -6,8 +6,8 @@ import tifffile
 
 from napari_mpi.cli.main import main
 from napari_mpi.engine.files.formats import read_image
-from napari_mpi.engine.files.formats import write_image as write
 from napari_mpi.engine.files.metadata import Calibration, ImageFile, Metadata
+from napari_mpi.engine.files.output import write_image as write
 from napari_mpi.engine.networks.weight_files import save_weights
 
 STEPS = {"X": (0.25, "mm"), "Y": (0.5, "mm"), "Z": (2.0, "mm")}

@@ -11,7 +11,7 @@ from napari_mpi.engine.denoising import file as file_denoising
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import prepare
-from napari_mpi.engine.files import formats
+from napari_mpi.engine.files import output
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.runtime.errors import ImageFileError
 from napari_mpi.engine.runtime.jobs import run
@@ -107,7 +107,7 @@ def test_a_name_that_will_not_do_is_told_before_the_work(
 def test_one_that_cannot_be_written_leaves_the_result(
     noisy, weights, tmp_path, monkeypatch
 ):
-    true_write = formats.write_image
+    true_write = output.write_image
 
     def write(path, *arguments, **options):
         if path.name == "uncertainty.tif":

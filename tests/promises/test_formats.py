@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_mpi.engine.files.formats import read_image, write_image
+from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.files.metadata import Calibration, ImageFile, Metadata
+from napari_mpi.engine.files.output import write_image
 
 pytest.importorskip("zarr")
 pytest.importorskip("nibabel")

@@ -8,8 +8,9 @@ from scipy.ndimage import gaussian_filter
 
 from napari_mpi import denoise, samples
 from napari_mpi.cli.main import main
-from napari_mpi.engine.files.formats import read_image, write_image
+from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.files.metadata import ImageFile
+from napari_mpi.engine.files.output import write_image
 from napari_mpi.engine.images.axes import ImageAxes
 from napari_mpi.engine.images.quality import quality
 from napari_mpi.engine.networks.catalogue import (

@@ -9,8 +9,8 @@ import tifffile
 
 from napari_mpi import denoise_file, denoise_folder, errors
 from napari_mpi.batch.outcomes import Status
-from napari_mpi.engine.files.formats import write_image
 from napari_mpi.engine.files.metadata import ImageFile
+from napari_mpi.engine.files.output import write_image
 
 HOW = {"preset": "blind-fast", "weights": "grey", "learning_rate": 0.0, "device": "cpu"}
 PLANE = np.random.default_rng(0).normal(500, 40, (32, 36)).astype(np.float32)

@@ -29,10 +29,10 @@ def _denoise(options: argparse.Namespace) -> None:
         open_file,
         require_uncertainty,
     )
-    from napari_mpi.engine.files import formats
+    from napari_mpi.engine.files.output import require_writable
     from napari_mpi.engine.runtime.devices import describe_device, notices
 
-    formats.require_writable(options.output)
+    require_writable(options.output)
     if options.uncertainty is not None:
         require_uncertainty(options.uncertainty, options.output, *inputs)
     image, task = open_file(options.input, options.output, method)

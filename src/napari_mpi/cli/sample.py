@@ -10,7 +10,7 @@ from napari_mpi.engine.runtime.errors import ConfigError
 
 def _sample(options: argparse.Namespace) -> None:
     from napari_mpi import samples
-    from napari_mpi.engine.files import formats
+    from napari_mpi.engine.files import output as files
     from napari_mpi.engine.files.metadata import ImageFile
 
     sample = samples.SAMPLES[options.kind](seed=options.seed)
@@ -23,7 +23,7 @@ def _sample(options: argparse.Namespace) -> None:
                 f"{path} is there already: give another name, or --overwrite"
             )
     for path, array in ((options.output, sample.noisy), (clean, sample.clean)):
-        formats.write_image(path, ImageFile(array, sample.axes))
+        files.write_image(path, ImageFile(array, sample.axes))
         print(on_a_line(str(path)))
 
 

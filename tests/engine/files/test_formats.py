@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_mpi.engine.files.formats import read_image, write_image
+from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.files.metadata import ImageFile, Metadata
+from napari_mpi.engine.files.output import write_image
 
 MADE = {"version": "1.2", "settings": {"seed": 3, "mask_ratio": 0.3}, "note": "5 µm"}
 STACKS = [

@@ -8,8 +8,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_mpi.engine.files.formats import read_image, write_image
+from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.files.metadata import ImageFile, Metadata
+from napari_mpi.engine.files.output import write_image
 from napari_mpi.engine.runtime.errors import ImageFileError
 
 MADE = {"version": "1.2", "settings": {"seed": 3, "mask_ratio": 0.3}, "note": "5 µm"}

@@ -9,8 +9,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_mpi.engine.files.formats import read_image, require_writable, write_image
+from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.files.metadata import ImageFile
+from napari_mpi.engine.files.output import require_writable, write_image
 from napari_mpi.engine.files.tiff import files
 from napari_mpi.engine.runtime.errors import ImageFileError
 

@@ -9,13 +9,12 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any
 
-from napari_mpi import __version__
 from napari_mpi.batch.contents import content_sha256
 from napari_mpi.batch.outcomes import BatchSnapshot, Outcome, Status, failed
 from napari_mpi.batch.records import ClaimedElsewhere, Records
 from napari_mpi.batch.request import BatchRequest, Item, outcome_of
 from napari_mpi.batch.starts import Starts
-from napari_mpi.batch.work.connection import connected
+from napari_mpi.batch.work.connection import VERSION, connected
 from napari_mpi.batch.work.one_file import denoise_item
 from napari_mpi.batch.work.tally import Tally
 from napari_mpi.engine.runtime.errors import DeviceError
@@ -69,7 +68,7 @@ def distribute(
         def submit(number: int) -> Any:
             item = tally.items[number]
             return client.submit(
-                work_on, item, request, signal, begun, __version__, pure=False
+                work_on, item, request, signal, begun, VERSION, pure=False
             )
 
         begun = time.time()
@@ -122,8 +121,8 @@ def work_on(
         NOT_REACHED if the batch ended before; WAITING if another run is at work on it.
     """
     outcome = outcome_of(item, request.folders)
-    if version != __version__:  # a worker that came after the batch was begun
-        told = f"its worker has napari-mpi {__version__}, not {version}"
+    if version != VERSION:  # a worker that came after the batch was begun
+        told = f"its worker has napari-mpi {VERSION}, not {version}"
         return Worked(failed(outcome, f"{told}: install the same version everywhere"))
     starts = Starts(request)
     not_reached = dataclasses.replace(outcome, status=Status.NOT_REACHED)

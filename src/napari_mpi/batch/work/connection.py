@@ -6,11 +6,12 @@ import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import metadata
 from typing import Any
 
-from napari_mpi import __version__
 from napari_mpi.engine.runtime.errors import ConfigError
 
+VERSION = metadata.version("napari-mpi")
 _CONNECT, _WAIT_FOR_ANSWER = "10s", 10.0
 _NOBODY = (
     "there is no scheduler at {address}: start one with 'dask scheduler' and give the"
@@ -59,10 +60,10 @@ def _versions(client: Any) -> Mapping[str, Any]:
 
 def _require_same_version(versions: Mapping[str, Any]) -> None:
     for worker, version in versions.items():
-        if version != __version__:
+        if version != VERSION:
             has = "no napari-mpi" if version is None else f"napari-mpi {version}"
             raise ConfigError(
-                f"the worker {worker} has {has}, and here is {__version__}: install the"
+                f"the worker {worker} has {has}, and here is {VERSION}: install the"
                 " same version everywhere"
             )
 

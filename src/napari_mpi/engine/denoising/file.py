@@ -10,14 +10,14 @@ from napari_mpi.engine.denoising.sampling.take import require_measured
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import Task, prepare
-from napari_mpi.engine.files.formats import (
-    TIFF,
+from napari_mpi.engine.files.formats import TIFF, read_image
+from napari_mpi.engine.files.metadata import ImageFile
+from napari_mpi.engine.files.output import (
+    fitted,
     notes_on_writing,
-    read_image,
     require_writable,
     write_image,
 )
-from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.files.scaling import with_true_values
 from napari_mpi.engine.files.sources import require_apart
 from napari_mpi.engine.filling.spread import SHOWS
@@ -117,6 +117,7 @@ def open_file(
     sweep(output.parent)
     image = opened_image(source, method.axes, method.series)
     require_writable(output, image)
+    image = fitted(output, image)
     require_measured(image.array, ImageAxes(image.axes, image.array.shape))
     task = prepare(
         image.array,

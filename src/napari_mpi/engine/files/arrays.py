@@ -9,9 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_mpi.engine.files.patience import within_patience
 from napari_mpi.engine.images.arrays import LazyArray, length
 from napari_mpi.engine.images.axes import Index
-from napari_mpi.engine.runtime.errors import ImageFileError
+from napari_mpi.engine.runtime.errors import EngineError, ImageFileError, first_line
 
 _WINDOW = 1 << 26  # bytes that are mapped at once
 
@@ -50,6 +51,39 @@ class FileStamp:
             raise ImageFileError(
                 f"{self.path} was changed or removed since it was opened: open it again"
             )
+
+
+class GuardedArray(LazyArray):
+    """An array of a file, whose damage is told in a sentence.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    array : LazyArray
+        Its pixels, which may raise whatever damage provokes.
+    """
+
+    def __init__(self, path: Path, array: LazyArray) -> None:
+        self.shape, self.dtype = array.shape, array.dtype
+        self._path, self.inside = path, array
+
+    def read(self, index: Index) -> NDArray[np.generic]:
+        """Return a part.
+
+        Raises
+        ------
+        ImageFileError
+            If it is damaged.
+        """
+        try:
+            return within_patience(self._path, lambda: self.inside.read(index))
+        except (EngineError, MemoryError):
+            raise
+        except Exception as error:
+            raise ImageFileError(
+                f"{self._path} is damaged: {first_line(error)}; copy it again"
+            ) from error
 
 
 class MappedArray(LazyArray):
@@ -173,17 +207,31 @@ class PagedArray(LazyArray):
         self, outer: tuple[int, ...], page: tuple[int, ...], dtype: np.dtype[np.generic]
     ) -> None:
         self.shape, self.dtype = (*outer, *page), dtype
-        self._numbers = np.arange(int(np.prod(outer))).reshape(outer)
+        self._outer = outer
 
     def read(self, index: Index) -> Array:
         """Return a part, page by page."""
-        cut = self._numbers.ndim
-        numbers, inside = np.asarray(self._numbers[index[:cut]]), index[cut:]
+        cut = len(self._outer)
+        numbers, inside = self._numbers(index[:cut]), index[cut:]
         page = np.broadcast_to(np.empty((), self.dtype), self.shape[cut:])
         result = np.empty((numbers.size, *page[inside].shape), self.dtype)
         for place, number in enumerate(numbers.flat if result.size else ()):
             result[place] = self.read_page(int(number), inside)
         return result.reshape((*numbers.shape, *result.shape[1:]))
+
+    def _numbers(self, outer: Index) -> NDArray[np.int64]:
+        """Return the numbers of the pages in a part of the outer dimensions.
+
+        Not cut out of all numbers: a file may say that it has a thousand million pages.
+        """
+        numbers = np.zeros((), np.int64)
+        for part, length_ in zip(outer, self._outer, strict=True):
+            if isinstance(part, int):
+                numbers = numbers * length_ + part
+            else:
+                here = np.array(range(length_)[part], np.int64)
+                numbers = numbers[..., None] * length_ + here
+        return numbers
 
     def read_page(self, number: int, inside: Index) -> Array:
         """Return a part of one page.

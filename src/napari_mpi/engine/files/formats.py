@@ -1,18 +1,21 @@
-"""Image files, in and out: the door to the formats."""
+"""The formats of image files, and how one is read."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from napari_mpi.engine.files.arrays import GuardedArray
 from napari_mpi.engine.files.dicom.files import (
     DICOM_SUFFIXES,
     looks_like_dicom,
     read_dicom,
 )
-from napari_mpi.engine.files.dicom.writing import dicom_problem, write_dicom
+from napari_mpi.engine.files.dicom.writing import (
+    dicom_frame,
+    dicom_problem,
+    write_dicom,
+)
 from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.files.ngff.files import (
     looks_like_zarr,
@@ -21,14 +24,16 @@ from napari_mpi.engine.files.ngff.files import (
     zarr_problem,
 )
 from napari_mpi.engine.files.nifti.files import nifti_problem, read_nifti, write_nifti
+from napari_mpi.engine.files.patience import require_memory, within_patience
 from napari_mpi.engine.files.pictures import read_picture
-from napari_mpi.engine.files.scaling import in_words, with_true_values
-from napari_mpi.engine.files.tiff.files import read_tiff, tiff_problem, write_tiff
-from napari_mpi.engine.runtime.errors import EngineError, ImageFileError, first_line
-from napari_mpi.engine.runtime.whole_files import (
-    ensure_folder_writable,
-    ensure_writable,
+from napari_mpi.engine.files.tiff.files import (
+    read_tiff,
+    tiff_frame,
+    tiff_problem,
+    write_tiff,
 )
+from napari_mpi.engine.images.arrays import LazyArray
+from napari_mpi.engine.runtime.errors import EngineError, ImageFileError, first_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,9 @@ class Format:
     read, write : callable
         ``read(path, lazy=...)`` returns an `ImageFile`, ``write(path, image,
         provenance)`` writes one; None where it is only read.
+    frame : callable, optional
+        ``frame(path, image)`` writes all but the pixels, leaves nothing, and returns
+        the words for what of the source's it has to leave out.
     problem : callable, optional
         ``problem(path, image)`` says why it cannot be written there, or None.
     looks_like : callable, optional
@@ -58,6 +66,7 @@ class Format:
     read: Callable[..., ImageFile]
     write: Callable[..., None] | None = None
     problem: Callable[..., str | None] | None = None
+    frame: Callable[[Path, ImageFile], tuple[str, ...]] | None = None
     looks_like: Callable[[Path], bool] | None = None
     is_folder: bool = False
     has_series: bool = False
@@ -79,6 +88,7 @@ TIFF = Format(
     read_tiff,
     write_tiff,
     tiff_problem,
+    tiff_frame,
     has_series=True,
 )
 PICTURE = Format((".png", ".jpg", ".jpeg"), read_picture)
@@ -87,7 +97,7 @@ ZARR = Format(
     read_zarr,
     write_zarr,
     zarr_problem,
-    looks_like_zarr,
+    looks_like=looks_like_zarr,
     is_folder=True,
     has_series=True,
 )
@@ -99,6 +109,7 @@ DICOM = Format(
     read_dicom,
     write_dicom,
     dicom_problem,
+    dicom_frame,
     looks_like_dicom,
     is_folder=True,
     has_series=True,
@@ -112,7 +123,7 @@ _READ = "give a TIFF, PNG or JPEG file, an OME-Zarr, a NIfTI file or a DICOM ser
 
 def format_of(path: Path) -> Format | None:
     """Return the format of a file or folder, by its name or else by its content."""
-    named = _format_named(path)
+    named = format_named(path)
     if named is not None:
         return named
     if path.is_dir():
@@ -153,7 +164,7 @@ def read_image(
     if options and not kind.has_series:
         raise ImageFileError(f"{path} holds one image: do without --series {series}")
     try:
-        return kind.read(path, lazy=lazy, **options)
+        return within_patience(path, lambda: _read(kind, path, lazy, options))
     except EngineError:
         raise
     except MemoryError as error:
@@ -167,133 +178,19 @@ def read_image(
         ) from error
 
 
-def write_image(
-    path: Path | str, image: ImageFile, *, provenance: Mapping[str, Any] | None = None
-) -> None:
-    """Write an image, whole or not at all, in the format that the name says.
-
-    Within a format everything that the source said is kept; into another one go axes,
-    sizes of the steps, names of the channels, and what stored values stand for.
-
-    Parameters
-    ----------
-    path : Path or str
-        Ends in .tif, .tiff, .zarr, .nii or .nii.gz; what has that name is replaced. Or
-        a new folder for what was read from DICOM.
-    image : ImageFile
-        Pixels, axes and metadata. The pixels are read a block at a time.
-    provenance : mapping, optional
-        JSON values kept in the file under 'napari-mpi': how the image was made.
-
-    Raises
-    ------
-    ImageFileError
-        If the file cannot be written.
-    """
-    path = Path(path)
-    require_writable(path, image)
-    kind = _format_of_output(path)
-    assert kind is not None
-    assert kind.write is not None
-    try:
-        kind.write(path, _as_written(kind, image), provenance or {})
-    except OSError as error:
-        raise _unwritable(path, error) from error
+def _read(
+    kind: Format, path: Path, lazy: bool, options: Mapping[str, Any]
+) -> ImageFile:
+    """Read a file; how large it is is looked at before it is read whole."""
+    image = kind.read(path, lazy=True, **options)
+    if not isinstance(image.array, LazyArray):
+        return image
+    if lazy:
+        return replace(image, array=GuardedArray(path, image.array))
+    require_memory(path, image.array.nbytes)
+    return kind.read(path, lazy=False, **options)
 
 
-def require_writable(path: Path, image: ImageFile | None = None) -> None:
-    """Raise ImageFileError if an image of this name cannot be written.
-
-    For asking before hours of work, not after.
-
-    Parameters
-    ----------
-    path : Path
-        The output.
-    image : ImageFile, optional
-        Axes, type and shape of what will be written; its pixels are not read.
-    """
-    problem = output_problem(path, image)
-    if problem is not None:
-        raise ImageFileError(problem)
-
-
-def output_problem(path: Path, image: ImageFile | None = None) -> str | None:
-    """Return a sentence if an image of this name cannot be written, else None.
-
-    Parameters
-    ----------
-    path : Path
-        The output.
-    image : ImageFile, optional
-        Axes, type and shape of what will be written; its pixels are not read.
-    """
-    kind = _format_of_output(path)
-    if kind is None or kind.write is None:
-        return (
-            f"the output {path} does not end in .tif, .zarr or .nii: results are"
-            " written as TIFF, OME-Zarr or NIfTI, and DICOM as a folder of DICOM"
-        )
-    is_folder = kind.is_folder and not (kind is DICOM and path.suffix)
-    try:
-        (ensure_folder_writable if is_folder else ensure_writable)(path)
-    except OSError as error:
-        return str(_unwritable(path, error))
-    if kind.problem is None:
-        return None
-    return kind.problem(path, None if image is None else _as_written(kind, image))
-
-
-def notes_on_writing(path: Path, image: ImageFile) -> list[str]:
-    """Return what a person should know of how an image is written to a file.
-
-    Parameters
-    ----------
-    path : Path
-        The output.
-    image : ImageFile
-        As read.
-    """
-    kind, metadata = _format_of_output(path), image.metadata
-    notes = []
-    if kind is not None and not _keeps(kind, image) and not metadata.scaling.is_none:
-        written = np.dtype(_as_written(kind, image).array.dtype)
-        notes.append(
-            f"the values written are the true ones ({in_words(metadata.scaling)}), of"
-            f" type {written}"
-        )
-    shown = getattr(metadata.source, "white_is_zero", False)
-    if shown and kind not in (TIFF, DICOM):
-        notes.append(
-            "the source is shown with white for 0, which the result does not say"
-        )
-    turned = getattr(metadata.source, "orientation", 1)
-    if turned != 1 and kind is not TIFF:
-        said = f"the source is shown turned (orientation {turned})"
-        notes.append(f"{said}, which the result does not say")
-    return notes
-
-
-def _keeps(kind: Format, image: ImageFile) -> bool:
-    """Whether a format keeps what an image's stored values stand for."""
-    own = {"nifti": NIFTI, "dicom": DICOM}.get(image.metadata.flavour)
-    return kind.keeps_scaling and kind is own
-
-
-def _as_written(kind: Format, image: ImageFile) -> ImageFile:
-    return image if _keeps(kind, image) else with_true_values(image)
-
-
-def _format_of_output(path: Path) -> Format | None:
-    return _format_named(path) if path.suffix else DICOM
-
-
-def _format_named(path: Path) -> Format | None:
+def format_named(path: Path) -> Format | None:
+    """Return the format that a name says, or None."""
     return next((kind for kind in FORMATS if kind.names(path)), None)
-
-
-def _unwritable(path: Path, error: OSError) -> ImageFileError:
-    return ImageFileError(
-        f"{path} cannot be written ({error.strerror or error}): choose another folder"
-        " or make room"
-    )

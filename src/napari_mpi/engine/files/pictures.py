@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
 from napari_mpi.engine.files.metadata import Calibration, ImageFile, Metadata
-from napari_mpi.engine.runtime.errors import ImageFileError
-from napari_mpi.engine.runtime.memory import free_memory
+from napari_mpi.engine.files.patience import require_memory
 
 Array = NDArray[np.generic]
 
@@ -101,13 +100,7 @@ def _frames(picture: Any) -> int:
 def _require_memory(path: Path, picture: Any, count: int, bits: int) -> None:
     samples = max(3, len(picture.getbands()))
     size = math.prod(picture.size) * count * samples * bits // 8
-    free = free_memory()
-    if size > free:
-        raise ImageFileError(
-            f"{path} is too large: it takes {size / 1e9:.1f} GB of memory, of which"
-            f" {free / 1e9:.1f} GB are free; crop it, or save it as a TIFF, which is"
-            " read a part at a time"
-        )
+    require_memory(path, size)
 
 
 def _values(picture: Any) -> Array:

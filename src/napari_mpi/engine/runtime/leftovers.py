@@ -49,6 +49,14 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
+@contextmanager
+def locked_new(path: Path) -> Iterator[None]:
+    """Make an empty file, and hold its lock."""
+    path.touch(exist_ok=False)
+    with locked(path):
+        yield
+
+
 def sweep(folder: Path) -> None:
     """Remove what programs that are dead have left in a folder.
 

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from napari_mpi.engine.files.formats import (
-    read_image,
-    write_image,
-)
+from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.files.output import write_image
 from napari_mpi.engine.images.arrays import LazyArray
 from napari_mpi.engine.runtime.errors import ImageFileError
 

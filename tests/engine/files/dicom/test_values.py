@@ -6,7 +6,8 @@ import pytest
 pydicom = pytest.importorskip("pydicom")
 
 from napari_mpi.engine.denoising.file import denoise_file, open_file  # noqa: E402
-from napari_mpi.engine.files.formats import read_image, write_image  # noqa: E402
+from napari_mpi.engine.files.formats import read_image  # noqa: E402
+from napari_mpi.engine.files.output import write_image  # noqa: E402
 from napari_mpi.engine.files.scaling import with_true_values  # noqa: E402
 from napari_mpi.engine.runtime.jobs import run  # noqa: E402
 from napari_mpi.engine.settings.method import Method  # noqa: E402

@@ -6,13 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from napari_mpi.engine.files.formats import (
-    output_problem,
-    read_image,
-    require_writable,
-    write_image,
-)
+from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.files.metadata import ImageFile
+from napari_mpi.engine.files.output import output_problem, require_writable, write_image
 from napari_mpi.engine.runtime.errors import ImageFileError
 
 pydicom = pytest.importorskip("pydicom")

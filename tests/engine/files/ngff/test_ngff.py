@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from napari_mpi.engine.files.formats import read_image, write_image
+from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.files.metadata import Calibration, ImageFile, Metadata
+from napari_mpi.engine.files.output import write_image
 from napari_mpi.engine.images.arrays import LazyArray
 
 zarr = pytest.importorskip("zarr")

@@ -5,8 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from napari_mpi.engine.files.formats import output_problem, read_image, write_image
+from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.files.metadata import ImageFile
+from napari_mpi.engine.files.output import output_problem, write_image
 from napari_mpi.engine.runtime.errors import ImageFileError
 
 zarr = pytest.importorskip("zarr")

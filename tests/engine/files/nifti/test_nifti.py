@@ -6,9 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from napari_mpi.engine.files.formats import output_problem, read_image, write_image
+from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.files.metadata import Calibration, ImageFile, Metadata
 from napari_mpi.engine.files.nifti import files
+from napari_mpi.engine.files.output import output_problem, write_image
 from napari_mpi.engine.images.arrays import LazyArray
 from napari_mpi.engine.runtime.errors import ImageFileError
 

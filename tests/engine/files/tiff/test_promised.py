@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_mpi.engine.files.formats import read_image, write_image
+from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.files.output import write_image
 from napari_mpi.engine.files.tiff.sets import set_of
 from napari_mpi.engine.runtime.errors import ImageFileError
 

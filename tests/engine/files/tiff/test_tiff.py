@@ -9,7 +9,8 @@ import pytest
 import tifffile
 
 from napari_mpi.engine.files.arrays import MappedArray
-from napari_mpi.engine.files.formats import read_image, write_image
+from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.files.output import write_image
 from napari_mpi.engine.files.tiff import segments
 from napari_mpi.engine.files.tiff.segments import SegmentedArray
 from napari_mpi.engine.files.tiff.series import MappedPages
@@ -161,7 +162,7 @@ def test_decoded_tiles_are_kept_within_a_bound(tmp_path, decoded, monkeypatch):
     monkeypatch.setattr(segments, "_CACHE", 3 * tile)
     lazily = read_image(tmp_path / "a.tif", lazy=True).array
     np.testing.assert_array_equal(lazily, array)
-    assert sum(segment.nbytes for segment in lazily._cache.values()) <= 3 * tile
+    assert sum(segment.nbytes for segment in lazily.inside._cache.values()) <= 3 * tile
     lazily[3, 64:, 64:]
     assert len(decoded) == 4 * 9
     lazily[0, :8, :8]
@@ -173,10 +174,10 @@ def test_of_a_contiguous_file_only_windows_are_mapped(tmp_path, monkeypatch):
     tifffile.imwrite(tmp_path / "a.tif", array, **GREY)
     monkeypatch.setattr("napari_mpi.engine.files.arrays._WINDOW", 700)
     lazily = read_image(tmp_path / "a.tif", lazy=True).array
-    assert isinstance(lazily, MappedArray)
+    assert isinstance(lazily.inside, MappedArray)
     for index in [*INDICES, np.s_[3:30:4, 5:50:7, 2:40:3]]:
         np.testing.assert_array_equal(lazily[index], array[index])
-    for window in lazily._windows((slice(0, 40, 1), slice(0, 60, 1), slice(0, 50, 1))):
+    for window in lazily.inside._windows((slice(0, 40, 1), slice(0, 60, 1), slice(0, 50, 1))):
         first = sum(
             part.start * n for part, n in zip(window, (6000, 100, 2), strict=True)
         )
@@ -192,7 +193,7 @@ def test_of_pages_with_gaps_between_them_only_windows_are_mapped(tmp_path):
         for number, page in enumerate(array):
             file.write(page, metadata=None, description="x" * number)
     lazily = read_image(tmp_path / "a.tif", lazy=True).array
-    assert isinstance(lazily, MappedPages)
+    assert isinstance(lazily.inside, MappedPages)
     for index in [*INDICES, np.s_[1:5:2, 5:50:7, 2:40:3]]:
         np.testing.assert_array_equal(lazily[index], array[index])
 
@@ -206,7 +207,7 @@ def test_tiles_of_jpeg_are_read_like_the_whole(colour, tmp_path, rng):
         tmp_path / "a.tif", array, compression="jpeg", tile=(32, 32), **options
     )
     lazily = read_image(tmp_path / "a.tif", lazy=True).array
-    assert isinstance(lazily, SegmentedArray)
+    assert isinstance(lazily.inside, SegmentedArray)
     whole = read_image(tmp_path / "a.tif").array
     np.testing.assert_array_equal(lazily[20:70, 40:], whole[20:70, 40:])
 

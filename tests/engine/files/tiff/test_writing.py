@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from napari_mpi.engine.files.formats import read_image, write_image
+from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.files.metadata import ImageFile, Metadata
+from napari_mpi.engine.files.output import write_image
 from napari_mpi.engine.files.tiff import files
 from napari_mpi.engine.runtime.errors import ImageFileError
 

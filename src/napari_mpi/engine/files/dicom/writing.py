@@ -1,5 +1,6 @@
 """DICOM series out: the data sets of the source with other pixels, as derived ones."""
 
+import io
 import json
 import math
 import struct
@@ -19,6 +20,7 @@ from napari_mpi.engine.runtime.whole_files import whole_file, whole_folder
 
 _PIXELS = (0x7FE0, 0x0010)
 _REALS = {4: ((0x7FE0, 0x0008), b"OF"), 8: ((0x7FE0, 0x0009), b"OD")}
+_FILE_GROUP = 0x0002  # of what is said of the file; below it are commands
 _PRIVATE = 0x0099  # group of our own element, which keeps the whole provenance
 _LONGEST_TEXT, _LONGEST_NAME = 1024, 64  # characters, by the standard
 _STALE = (
@@ -61,6 +63,29 @@ def _misfit(path: Path, image: ImageFile) -> str | None:
             " of a new folder"
         )
     return None
+
+
+def dicom_frame(path: Path, image: ImageFile) -> tuple[str, ...]:
+    """Write the first data set of a series without its pixels, to nowhere.
+
+    Parameters
+    ----------
+    path : Path
+        The series to write.
+    image : ImageFile
+        What to write.
+
+    Returns
+    -------
+    tuple of str
+        Names of elements that cannot be written, and are left out.
+    """
+    pydicom = extra("pydicom", "medical", path)
+    data = _read_header(pydicom, image.metadata.source.files[0])
+    left_out = _without_unfit(pydicom, data)
+    _derive(pydicom, data, "1.2", {})
+    _write_header(pydicom, io.BytesIO(), data, image.array)
+    return left_out
 
 
 def write_dicom(path: Path, image: ImageFile, provenance: Mapping[str, Any]) -> None:
@@ -112,13 +137,48 @@ def _derived(
     pydicom: Any, source: Path, series: str, provenance: Mapping[str, Any]
 ) -> Any:
     """Return the data set of a file as that of a derived image, without pixels."""
+    data = _read_header(pydicom, source)
+    _without_unfit(pydicom, data)
+    _derive(pydicom, data, series, provenance)
+    return data
+
+
+def _read_header(pydicom: Any, source: Path) -> Any:
     try:
-        data = pydicom.dcmread(source, stop_before_pixels=True, force=True)
+        return pydicom.dcmread(source, stop_before_pixels=True, force=True)
     except Exception as error:
         raise ImageFileError(
             f"{source} can no longer be read, and the result needs its header: put it"
             " back"
         ) from error
+
+
+def _without_unfit(pydicom: Any, data: Any) -> tuple[str, ...]:
+    """Remove the elements that pydicom (3.0) reads but does not write; name them."""
+    names = []
+    for part, is_of_file in ((data, False), (data.file_meta, True)):
+        for tag in list(part.keys()):
+            is_astray = (tag.group == _FILE_GROUP) != is_of_file or not tag.group
+            if is_astray or not _can_be_written(pydicom, part, tag):
+                del part[tag]
+                names.append(f"element {tag}")
+    return tuple(names)
+
+
+def _can_be_written(pydicom: Any, data: Any, tag: Any) -> bool:
+    alone = pydicom.filebase.DicomBytesIO()
+    alone.is_little_endian, alone.is_implicit_VR = True, False
+    try:
+        pydicom.filewriter.write_data_element(alone, data[tag])
+    except Exception:  # noqa: BLE001 it is left out, and told
+        return False
+    return True
+
+
+def _derive(
+    pydicom: Any, data: Any, series: str, provenance: Mapping[str, Any]
+) -> None:
+    """Make the data set of a source that of a derived image."""
     item = pydicom.Dataset()
     item.ReferencedSOPClassUID = data.get("SOPClassUID", "")
     item.ReferencedSOPInstanceUID = data.get("SOPInstanceUID", "")
@@ -137,7 +197,6 @@ def _derived(
         if word in data:
             delattr(data, word)
     _note(data, provenance)
-    return data
 
 
 def _note(data: Any, provenance: Mapping[str, Any]) -> None:
@@ -157,6 +216,18 @@ def _note(data: Any, provenance: Mapping[str, Any]) -> None:
 
 def _write(pydicom: Any, file: BinaryIO, data: Any, array: Any) -> None:
     """Write a data set, and its pixels behind it."""
+    _write_header(pydicom, file, data, array)
+    size = size_of(array)
+    element, kind = _PIXELS, b"OB" if array.dtype.itemsize == 1 else b"OW"
+    if array.dtype.kind == "f":
+        element, kind = _REALS[array.dtype.itemsize]
+    file.write(struct.pack("<HH2sHI", *element, kind, 0, size + size % 2))
+    fitting = array if array.dtype.kind == "f" else _Clipped(array, data)
+    write_blocks(file, fitting, array.dtype.newbyteorder("<"))
+    file.write(bytes(size % 2))
+
+
+def _write_header(pydicom: Any, file: BinaryIO, data: Any, array: Any) -> None:
     colours = int(data.get("SamplesPerPixel", 1))
     if "NumberOfFrames" in data:  # which may have been wrong
         area = int(data.Rows) * int(data.Columns) * colours
@@ -167,14 +238,6 @@ def _write(pydicom: Any, file: BinaryIO, data: Any, array: Any) -> None:
     pydicom.dcmwrite(
         file, data, implicit_vr=False, little_endian=True, enforce_file_format=True
     )
-    size = size_of(array)
-    element, kind = _PIXELS, b"OB" if array.dtype.itemsize == 1 else b"OW"
-    if array.dtype.kind == "f":
-        element, kind = _REALS[array.dtype.itemsize]
-    file.write(struct.pack("<HH2sHI", *element, kind, 0, size + size % 2))
-    fitting = array if array.dtype.kind == "f" else _Clipped(array, data)
-    write_blocks(file, fitting, array.dtype.newbyteorder("<"))
-    file.write(bytes(size % 2))
 
 
 class _Clipped(LazyArray):

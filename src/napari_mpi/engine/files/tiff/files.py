@@ -12,6 +12,7 @@ import tifffile
 
 from napari_mpi.engine.files.blocks import rearranged, write_blocks
 from napari_mpi.engine.files.metadata import Flavour, ImageFile, Metadata, size_of
+from napari_mpi.engine.files.patience import require_memory
 from napari_mpi.engine.files.tiff.complaints import complaints
 from napari_mpi.engine.files.tiff.metadata import TiffSource, metadata_of, ome_fields
 from napari_mpi.engine.files.tiff.promises import main_series, notes_on
@@ -20,6 +21,7 @@ from napari_mpi.engine.files.tiff.sets import OmeFile
 from napari_mpi.engine.images.arrays import require_room
 from napari_mpi.engine.images.axes import guessed_in_words, told_or_guessed
 from napari_mpi.engine.runtime.errors import AxesError, ImageFileError
+from napari_mpi.engine.runtime.leftovers import locked_new, part_name
 from napari_mpi.engine.runtime.whole_files import whole_file
 
 _IMAGEJ_AXES = "TZCYXS"
@@ -55,7 +57,9 @@ def read_tiff(
         chosen = file.series[number]
         _require_intensities(path, file, chosen.keyframe)
         array = lazy_series(path, chosen) if lazy else None
-        array = chosen.asarray() if array is None else array
+        if array is None:
+            require_memory(path, chosen.nbytes)
+            array = chosen.asarray()
         axes, guessed = _axes_of(chosen)
         notes = notes_on(path, file, chosen, array.shape, doubts)
         metadata = metadata_of(file, axes, chosen)
@@ -129,6 +133,28 @@ def tiff_problem(path: Path, image: ImageFile | None = None) -> str | None:
             " give a name that ends in .tif"
         )
     return None
+
+
+def tiff_frame(path: Path, image: ImageFile) -> tuple[str, ...]:
+    """Write all but the pixels of a TIFF file, and leave nothing of it.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write, in whose folder it is tried.
+    image : ImageFile
+        What to write.
+    """
+    image = _in_words_of_tiff(image)
+    require_room(size_of(image.array), path.parent)
+    if image.array.dtype != bool:  # whose pixels are a part of it
+        target = part_name(path)
+        try:
+            with locked_new(target):
+                _begin(target, image, {})
+        finally:
+            target.unlink(missing_ok=True)
+    return ()
 
 
 def write_tiff(path: Path, image: ImageFile, provenance: Mapping[str, Any]) -> None:

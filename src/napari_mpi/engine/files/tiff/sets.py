@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 
 import tifffile
 
+from napari_mpi.engine.files.tiff.chain import require_end_of_chain
+
 _HEAD = 1 << 16  # bytes at the start of a file, in which its description mostly lies
 
 
@@ -16,6 +18,10 @@ class OmeFile(tifffile.TiffFile):  # type: ignore[misc]
     Of a set, each file may say no more than which file describes them all: an .ome or
     .companion.ome file of XML, or another of the TIFF files.
     """
+
+    def __init__(self, path: Path, **options: Any) -> None:
+        require_end_of_chain(Path(path))
+        super().__init__(path, **options)
 
     told_by: Path | None = None
     """The file that describes the set, if it is another one and it is there."""
