@@ -1,6 +1,7 @@
 """Checkpoints of the paper's authors, read as numbers only."""
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import torch
@@ -11,12 +12,15 @@ from napari_mpi.engine.runtime.errors import WeightsError, first_line
 from napari_mpi.engine.runtime.whole_files import sha256_of
 from napari_mpi.engine.settings.network import NetworkConfig
 
+_MOST = 1 << 28  # bytes that a checkpoint unpacks to
+
 
 def read_authors_checkpoint(path: Path) -> Weights:
     """Read a checkpoint in the layout of the paper's authors, as numbers only."""
     with path.open("rb") as file:
         if file.read(1) not in (b"P", b"\x80"):  # of a zip archive, of a pickle
             raise WeightsError(f"{path} is no PyTorch checkpoint: choose another file")
+    _require_small(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -48,6 +52,20 @@ def read_authors_checkpoint(path: Path) -> Weights:
     state = {ours.get(str(name), str(name)): params[name] for name in params}
     require_fit(path, network, state)
     return Weights(path.stem, network, state, {"source": path.name}, sha256_of(path))
+
+
+def _require_small(path: Path) -> None:
+    """Raise WeightsError if an archive would unpack to more than networks take."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError):  # a pickle, or told below
+        return
+    if size > _MOST:
+        raise WeightsError(
+            f"{path} would take {size / 1e9:.1f} GB, and a network of this kind takes"
+            f" some MB: it is damaged, or no checkpoint of the paper's"
+        )
 
 
 def _authors_names(network: NetworkConfig) -> dict[str, str]:

@@ -123,7 +123,7 @@ def _read_ours(path: Path) -> Weights:
         header = json.loads(metadata["header"])
         network = NetworkConfig(**header["network"])
         provenance, digest = dict(header["provenance"]), header["tensors_sha256"]
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, ConfigError) as error:
         raise WeightsError(
             f"the header of {path} cannot be read: {first_line(error)}"
         ) from error

@@ -56,6 +56,9 @@ def random_weights(network: NetworkConfig | None = None, *, seed: int = 0) -> We
     )
 
 
+_LARGEST = 1e12  # of a weight, a mean or a variance
+
+
 def require_fit(
     path: Path, network: NetworkConfig, state: Mapping[str, Tensor]
 ) -> None:
@@ -69,6 +72,10 @@ def require_fit(
         )
     for name, blank in expected.items():
         value = state[name]
+        if value.is_nested or value.is_meta or value.layout != torch.strided:
+            raise WeightsError(
+                f"{path} is unusable: entry {name!r} is no plain table of numbers"
+            )
         if value.shape != blank.shape or value.dtype != blank.dtype:
             raise WeightsError(
                 f"{path} does not fit the network: entry {name!r} is {value.dtype}"
@@ -77,6 +84,11 @@ def require_fit(
         if not torch.isfinite(value).all():
             raise WeightsError(
                 f"{path} is unusable: entry {name!r} holds values that are not finite"
+            )
+        if value.numel() and value.abs().max() > _LARGEST:
+            raise WeightsError(
+                f"{path} is unusable: entry {name!r} holds values beyond {_LARGEST:g},"
+                " which no training leads to"
             )
 
 

@@ -177,7 +177,9 @@ def test_of_a_contiguous_file_only_windows_are_mapped(tmp_path, monkeypatch):
     assert isinstance(lazily.inside, MappedArray)
     for index in [*INDICES, np.s_[3:30:4, 5:50:7, 2:40:3]]:
         np.testing.assert_array_equal(lazily[index], array[index])
-    for window in lazily.inside._windows((slice(0, 40, 1), slice(0, 60, 1), slice(0, 50, 1))):
+    for window in lazily.inside._windows(
+        (slice(0, 40, 1), slice(0, 60, 1), slice(0, 50, 1))
+    ):
         first = sum(
             part.start * n for part, n in zip(window, (6000, 100, 2), strict=True)
         )

@@ -1,6 +1,7 @@
 """OME-Zarr in and out, plain Zarr arrays in; the package zarr comes as an extra."""
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from napari_mpi.engine.files.ngff.metadata import (
     stored_axes,
 )
 from napari_mpi.engine.files.ngff.plates import fields_of, is_plate
+from napari_mpi.engine.files.patience import require_memory
 from napari_mpi.engine.images.arrays import LazyArray, require_room
 from napari_mpi.engine.images.axes import LETTERS, Index, guess_axes
 from napari_mpi.engine.images.intensity import require_intensities
@@ -48,6 +50,7 @@ class ZarrArray(LazyArray):
     def __init__(self, path: Path, array: Any) -> None:
         self.shape, self.dtype = array.shape, np.dtype(array.dtype).newbyteorder("=")
         self._path, self._array = path, array
+        require_memory(path, math.prod(array.chunks) * self.dtype.itemsize)
 
     def read(self, index: Index) -> NDArray[np.generic]:
         """Return a part.

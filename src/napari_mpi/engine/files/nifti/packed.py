@@ -16,6 +16,8 @@ from napari_mpi.engine.images.axes import Index
 from napari_mpi.engine.images.results import DiskArray
 from napari_mpi.engine.runtime.errors import ImageFileError
 
+_DENSEST = 1032  # bytes that gzip packs into one, at the most
+
 
 class UnpackedArray(LazyArray):
     """An array in a file packed with gzip, whose first dimension runs fastest.
@@ -41,6 +43,11 @@ class UnpackedArray(LazyArray):
         self.shape, self.dtype = shape, np.dtype(dtype).newbyteorder("=")
         self._stored, self._offset = np.dtype(dtype), offset
         self._stamp, self._lock = FileStamp.of(path), threading.Lock()
+        if offset + self.nbytes > _DENSEST * self._stamp.size:
+            raise ImageFileError(
+                f"{path} is damaged: its {self._stamp.size} bytes cannot hold the"
+                f" {offset + self.nbytes} that its header tells of; copy it again"
+            )
         self._unpacked: Rearranged | None = None
 
     def read(self, index: Index) -> NDArray[np.generic]:
@@ -84,7 +91,8 @@ class UnpackedArray(LazyArray):
         self._stamp.require_unchanged()
         try:
             with gzip.open(path) as file:
-                file.read(self._offset)
+                for start in range(0, self._offset, BLOCK):
+                    file.read(min(BLOCK, self._offset - start))
                 for index in blocks(target.shape, stored.itemsize):
                     sizes = np.broadcast_to(0, target.shape)[index].shape
                     content = file.read(int(np.prod(sizes)) * stored.itemsize)
