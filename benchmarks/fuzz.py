@@ -125,16 +125,23 @@ def work(pipe, seeds, numbers, seed, folder) -> None:
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     for number in numbers:
-        rng = random.Random(f"{seed}-{number}")
-        source = rng.choice(seeds)
-        pipe.send(source.name)
-        mutant = folder / f"mutant{''.join(source.suffixes)}"
-        how = mutated(source, mutant, rng)
+        mutant, name, how = mutant_of(seeds, number, seed, folder)
+        pipe.send(name)
         began = time.monotonic()
         untold = attempt(mutant, folder / "out")
         seconds = time.monotonic() - began
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        pipe.send(Found(number, source.name, how, seconds, peak, untold))
+        pipe.send(Found(number, name, how, seconds, peak, untold))
+
+
+def mutant_of(
+    seeds: list[Path], number: int, seed: int, folder: Path
+) -> tuple[Path, str, str]:
+    """Write a mutant; return it, the name of its seed file, and how it was damaged."""
+    rng = random.Random(f"{seed}-{number}")
+    source = rng.choice(seeds)
+    mutant = folder / f"mutant{''.join(source.suffixes)}"
+    return mutant, source.name, mutated(source, mutant, rng)
 
 
 def attempt(mutant: Path, out: Path) -> str:
@@ -271,7 +278,7 @@ def tiffs(folder: Path) -> list[Path]:
     paths = []
     for name, options in kinds.items():
         paths.append(folder / f"{name}.tif")
-        tifffile.imwrite(paths[-1], PLANES, **options)
+        tifffile.imwrite(paths[-1], PLANES, **{"photometric": "minisblack", **options})
     return paths
 
 

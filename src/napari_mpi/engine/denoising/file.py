@@ -160,7 +160,7 @@ def denoise_file(
     state = DenoisingState(wants_spread=uncertainty is not None)
     result = yield from denoise(task, state, scratch=output.resolve().parent)
     made = task.provenance(state)
-    written = ImageFile(result, image.axes, image.metadata)
+    written = ImageFile(result, image.axes, image.metadata, notes=image.notes)
     write_image(output, written, provenance=made)
     if uncertainty is not None:
         beside = _beside(image, task.layout, state.spread)

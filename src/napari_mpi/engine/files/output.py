@@ -124,6 +124,8 @@ def _with_note(image: ImageFile, without: tuple[str, ...]) -> ImageFile:
         return image
     left_out = " and ".join(without)
     note = f"what the source says of {left_out} cannot be written, and is left out"
+    if note in image.notes:
+        return image
     return replace(image, notes=(*image.notes, note))
 
 

@@ -1,10 +1,34 @@
-"""The chain of a TIFF file's pages, which tells where it is next, and where it ends."""
+"""What a TIFF file says of its structure, and cannot be: chains and counts."""
 
+import math
 import struct
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from napari_mpi.engine.runtime.errors import ImageFileError
+
+_TOLERATED = 1000  # segments that may lack; tifffile fills them with 0
+
+
+def require_segments(path: Path, page: Any) -> None:
+    """Raise ImageFileError if a page is cut into far more segments than it has.
+
+    A changed number in a header makes thousands of millions of them, each of which
+    tifffile (2026.7) would look for.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    page : tifffile.TiffPage
+        Of the open file.
+    """
+    told, there = math.prod(page.chunked), len(page.dataoffsets)
+    if told > 4 * there + _TOLERATED:
+        raise ImageFileError(
+            f"{path} is damaged: its pixels would lie in {told} parts, and it has"
+            f" {there}; copy it again"
+        )
 
 
 def require_end_of_chain(path: Path) -> None:

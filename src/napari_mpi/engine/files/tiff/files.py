@@ -13,6 +13,7 @@ import tifffile
 from napari_mpi.engine.files.blocks import rearranged, write_blocks
 from napari_mpi.engine.files.metadata import Flavour, ImageFile, Metadata, size_of
 from napari_mpi.engine.files.patience import require_memory
+from napari_mpi.engine.files.tiff.chain import require_segments
 from napari_mpi.engine.files.tiff.complaints import complaints
 from napari_mpi.engine.files.tiff.metadata import TiffSource, metadata_of, ome_fields
 from napari_mpi.engine.files.tiff.promises import main_series, notes_on
@@ -56,6 +57,7 @@ def read_tiff(
         number = _number_of(path, file, series)
         chosen = file.series[number]
         _require_intensities(path, file, chosen.keyframe)
+        require_segments(path, chosen.keyframe)
         array = lazy_series(path, chosen) if lazy else None
         if array is None:
             require_memory(path, chosen.nbytes)
