@@ -20,9 +20,9 @@ class Listener:
         return start_job(
             job,
             *arguments,
-            yielded=self.yielded.append,
-            warned=self.warned.append,
-            ended=self.ended.append,
+            yielded=lambda value: self.yielded.append(value),
+            warned=lambda text: self.warned.append(text),
+            ended=lambda error: self.ended.append(error),
         )
 
 
@@ -165,3 +165,54 @@ def test_equal_warnings_are_told_once(qtbot, listener):
     listener.start(job)
     wait_for_end(qtbot, listener)
     assert listener.warned == ["look out"]
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+@pytest.mark.parametrize("at_close", [False, True])
+def test_what_would_end_the_program_is_told(error, at_close, qtbot, listener):
+    def job():
+        try:
+            yield 1
+            if not at_close:
+                raise error
+            yield 2
+        finally:
+            if at_close:
+                raise error
+
+    worker = listener.start(job)
+    if at_close:
+        qtbot.waitUntil(lambda: bool(listener.yielded), timeout=600_000)
+        worker.quit()
+    wait_for_end(qtbot, listener)
+    if not isinstance(error, GeneratorExit):  # by which a generator may end
+        assert isinstance(listener.ended[0], JobFailed)
+        assert type(error).__name__ in str(listener.ended[0])
+    assert not worker.is_running
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_worker_that_is_kept_keeps_nobody_who_heard_of_it(fails, qtbot, qapp):
+    """As napari keeps every worker until its window closes."""
+
+    class Network:
+        pass
+
+    def job(network):
+        yield network
+        if fails:
+            raise OutOfMemory("the memory is full")
+
+    listener, network = Listener(), Network()
+    ended = listener.ended  # which nobody else keeps
+    worker = listener.start(job, network)
+    qtbot.waitUntil(lambda: len(ended) == 1, timeout=600_000)
+    qtbot.waitUntil(lambda: not worker.is_running, timeout=600_000)
+    watched = [weakref.ref(network)]
+    ended.clear()
+    listener.yielded.clear()
+    heard = weakref.ref(listener)
+    del listener, network
+    gc.collect()
+    assert [ref() for ref in (*watched, heard)] == [None, None]
+    assert worker.quit is not None

@@ -23,6 +23,9 @@ class JobWorker(GeneratorWorker):
     job that was told to quit open, with all the memory that it holds.
     """
 
+    listener: "_Listener"
+    """Kept here, since Qt keeps no object for the sake of its methods."""
+
     def hold(self, paused: bool) -> None:
         """Pause, or go on; also when a pause that was asked for has not come yet."""
         self._pause_requested = paused and not self.is_paused
@@ -32,9 +35,14 @@ class JobWorker(GeneratorWorker):
     def work(self) -> Any:
         """Drive the job; runs on the worker's thread."""
         try:
-            result = super().work()
-        finally:
-            self._gen.close()
+            try:
+                result = super().work()
+            finally:
+                self._gen.close()
+        except Exception:
+            raise
+        except BaseException as error:  # noqa: BLE001 of which Qt would end the program
+            raise JobFailed(_sentence(error)) from None
         if isinstance(result, RuntimeError):
             # Without its traceback, whose frames would keep the job's memory.
             raise JobFailed(_sentence(result)) from None
@@ -68,21 +76,56 @@ def start_job(
         _start_thread=False,
         _ignore_errors=True,
     )
-    errors: list[EngineError] = []
-    heard: set[str] = set()
-
-    def on_warning(warning: tuple[Any, ...]) -> None:
-        text = str(warning[0])
-        if text not in heard:
-            heard.add(text)
-            warned(text)
-
-    worker.yielded.connect(yielded)
-    worker.warned.connect(on_warning)
-    worker.errored.connect(lambda error: errors.append(_as_engine_error(error)))
-    worker.finished.connect(lambda: ended(errors[0] if errors else None))
+    listener = worker.listener = _Listener(yielded, warned, ended)
+    worker.yielded.connect(listener.on_yielded)
+    worker.warned.connect(listener.on_warned)
+    worker.errored.connect(listener.on_errored)
+    worker.finished.connect(listener.on_finished)
     worker.start()
     return worker
+
+
+class _Listener:
+    """Passes on what a worker tells, and lets go of everything at its end.
+
+    napari (0.7) keeps every worker, by its ``quit``, as long as the window is open,
+    and with a worker whatever hears of it: a dock's run, its network, its images.
+    """
+
+    def __init__(
+        self,
+        yielded: Callable[[Any], None],
+        warned: Callable[[str], None],
+        ended: Callable[[EngineError | None], None],
+    ) -> None:
+        self._yielded, self._warned = yielded, warned
+        self._ended: Callable[[EngineError | None], None] | None = ended
+        self._error: EngineError | None = None
+        self._heard: set[str] = set()
+
+    def on_yielded(self, value: Any) -> None:
+        """Pass on what the job has yielded."""
+        if self._ended is not None:
+            self._yielded(value)
+
+    def on_warned(self, warning: tuple[Any, ...]) -> None:
+        """Pass on a warning, once for equal ones."""
+        text = str(warning[0])
+        if self._ended is not None and text not in self._heard:
+            self._heard.add(text)
+            self._warned(text)
+
+    def on_errored(self, error: Exception) -> None:
+        """Keep the error until the end."""
+        self._error = _as_engine_error(error)
+
+    def on_finished(self) -> None:
+        """Pass on the end, and forget everybody."""
+        ended, error = self._ended, self._error
+        del self._yielded, self._warned
+        self._ended = self._error = None
+        if ended is not None:
+            ended(error)
 
 
 def _as_engine_error(error: Exception) -> EngineError:
@@ -92,5 +135,5 @@ def _as_engine_error(error: Exception) -> EngineError:
     return JobFailed(_sentence(error))
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     return f"something unforeseen went wrong ({type(error).__name__}: {error})"
