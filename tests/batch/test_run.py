@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import os
+import sys
 import time
 
 import numpy as np
@@ -99,6 +100,20 @@ def test_the_report_says_what_happened_to_every_file(request_, source, rng):
     assert rows["broken.tif"]["status"] == "failed"
     assert "cannot be read as an image" in files["broken.tif"]["message"]
     assert "no image" in rows["notes.txt"]["message"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names that Windows has not")
+def test_no_cell_of_the_report_is_a_formula(request_, source):
+    for sign in "=+-@":
+        (source / f"{sign}1+cmd.txt").write_text("no image")
+    run(request_)
+    output = request_.folders.output
+    with (output / "napari-mpi-report.csv").open(encoding="utf-8-sig") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r"))]
+    assert {"'=1+cmd.txt", "'@1+cmd.txt"} <= set(cells)
+    told = json.loads((output / "napari-mpi-report.json").read_text("utf-8"))
+    assert "=1+cmd.txt" in {entry["file"] for entry in told["files"]}
 
 
 def test_a_name_that_is_too_long_for_its_result_fails_alone(request_, source, rng):

@@ -146,6 +146,14 @@ def test_output_in_a_system_folder_is_told(noisy, weights, capsys):
     assert "/proc/b.tif cannot be written" in sentence(capsys)
 
 
+def test_a_name_cannot_steer_the_terminal(results, capsys):
+    name = "\x1b[2J\x1b]0;owned\x07\r.tif"
+    assert main(["denoise", str(results / name), "-o", str(results / "b.tif")]) == 1
+    told = sentence(capsys)
+    assert "\x1b" not in told
+    assert "\\x1b[2J\\x1b]0;owned\\x07\\r.tif" in told
+
+
 @POSIX
 @pytest.mark.parametrize("how", ["same", "link"])
 def test_output_that_is_the_input_is_refused(how, noisy, weights, results, capsys):

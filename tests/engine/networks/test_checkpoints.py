@@ -104,6 +104,24 @@ def test_checkpoint_in_the_authors_layout_is_read(tmp_path):
         (lambda p: {}, "first layer does not fit"),
         (lambda p: [1, 2], "no table of tensors 'params'"),
         (lambda p: p | {"epoch": 3}, "no table of tensors 'params'"),
+        (lambda p: p | {"net.9.1.bias": torch.zeros(3).to_sparse()}, "no plain table"),
+        (lambda p: p | {"net.9.1.bias": torch.zeros(3, device="meta")}, "no plain"),
+        (
+            lambda p: p | {"net.1.0.1.1.weight": torch.zeros(4, device="meta")},
+            "first layer",
+        ),
+        (
+            lambda p: (
+                p
+                | {
+                    "net.1.0.1.1.weight": torch.nested.nested_tensor(
+                        [torch.zeros(2), torch.zeros(3)]
+                    )
+                }
+            ),
+            "first layer",
+        ),
+        (lambda p: p | {"net.9.1.bias": torch.full((3,), 1e30)}, "values beyond 1e+12"),
     ],
     ids=[
         "lacking",
@@ -117,8 +135,15 @@ def test_checkpoint_in_the_authors_layout_is_read(tmp_path):
         "none",
         "list",
         "number",
+        "sparse",
+        "meta",
+        "meta-first",
+        "nested-first",
+        "huge",
     ],
 )
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
 def test_checkpoint_that_does_not_fit_is_refused(change, said, tmp_path):
     path = tmp_path / "a.pth"
     saved_checkpoint(path, change)

@@ -117,8 +117,8 @@ def open_file(
     sweep(output.parent)
     image = opened_image(source, method.axes, method.series)
     require_writable(output, image)
-    image = fitted(output, image)
     require_measured(image.array, ImageAxes(image.axes, image.array.shape))
+    image = fitted(output, image)
     task = prepare(
         image.array,
         image.axes,

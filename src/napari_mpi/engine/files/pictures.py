@@ -100,7 +100,7 @@ def _frames(picture: Any) -> int:
 def _require_memory(path: Path, picture: Any, count: int, bits: int) -> None:
     samples = max(3, len(picture.getbands()))
     size = math.prod(picture.size) * count * samples * bits // 8
-    require_memory(path, size)
+    require_memory(path, 2 * size)  # decoded, and as an array
 
 
 def _values(picture: Any) -> Array:
