@@ -16,6 +16,7 @@ import tifffile
 from napari_mpi import denoise_file
 from napari_mpi.engine.files import patience
 from napari_mpi.engine.files.arrays import GuardedArray, PagedArray
+from napari_mpi.engine.files.dicom import counting
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.files.output import fitted, write_image
 from napari_mpi.engine.images.arrays import LazyArray
@@ -143,6 +144,27 @@ def test_an_image_beyond_the_memory_is_told_before_it_is_read(tmp_path, monkeypa
     with pytest.raises(ImageFileError, match="is too large: it takes"):
         read_image(tmp_path / "a.tif")
     assert read_image(tmp_path / "a.tif", lazy=True).array.shape == PLANES.shape
+
+
+def test_a_deflated_file_that_unpacks_to_a_bomb_is_told(tmp_path, monkeypatch):
+    pydicom = pytest.importorskip("pydicom")
+    data = pydicom.Dataset()
+    data.file_meta = pydicom.dataset.FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    data.SOPClassUID, data.SOPInstanceUID = pydicom.uid.CTImageStorage, "1.2.3"
+    data.SeriesInstanceUID, data.InstanceNumber = "1.2", 1
+    data.Rows, data.Columns = 2000, 2000
+    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+    data.BitsAllocated, data.BitsStored, data.HighBit = 8, 8, 7
+    data.PixelRepresentation, data.PixelData = 0, bytes(4_000_000)
+    data["PixelData"].VR = "OB"
+    data.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    assert (tmp_path / "a.dcm").stat().st_size < 10_000
+    assert read_image(tmp_path / "a.dcm", lazy=True).array.shape == (2000, 2000)
+    for module in (patience, counting):
+        monkeypatch.setattr(module, "free_memory", lambda: 8_000_000)
+    with pytest.raises(ImageFileError, match="is too large: it takes"):
+        read_image(tmp_path / "a.dcm", lazy=True)
 
 
 def test_a_checkpoint_that_unpacks_to_a_bomb_is_told(tmp_path):

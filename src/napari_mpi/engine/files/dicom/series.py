@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_mpi.engine.files.dicom.counting import frames_held
+from napari_mpi.engine.files.dicom.counting import frames_held, require_inflatable
 from napari_mpi.engine.files.metadata import Calibration
 from napari_mpi.engine.runtime.errors import ImageFileError
 
@@ -77,6 +77,7 @@ def _header(pydicom: Any, file: Path, *, forced: bool) -> Header | None:
     forced : bool
         Whether to read it even without the mark that such files begin with.
     """
+    require_inflatable(pydicom, file)
     try:
         header = pydicom.dcmread(
             file, stop_before_pixels=True, specific_tags=_TAGS, force=forced
