@@ -80,8 +80,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 CASES = {
-    "a file of a DICOM series": (dicom_series, "ser", "ser", "ser/a.dcm"),
-    "the folder of a DICOM file": (dicom_series, "ser", "ser/a.dcm", "ser"),
+    "a file of a DICOM series": (dicom_series, "slices", "slices", "slices/a.dcm"),
+    "the folder of a DICOM file": (dicom_series, "slices", "slices/a.dcm", "slices"),
     "what holds a Zarr array": (zarr_image, "x.zarr", "x.zarr/0", "x.zarr"),
     "what holds one of several": (zarr_images, "b.zarr", "b.zarr/1", "b.zarr"),
     "inside a Zarr": (zarr_image, "x.zarr", "x.zarr", "x.zarr/new.zarr"),
@@ -120,9 +120,9 @@ def test_neither_does_the_uncertainty(tmp_path):
 
 
 def test_a_new_name_beside_the_files_of_a_series_is_taken(tmp_path):
-    dicom_series(tmp_path / "ser")
-    denoise_file(tmp_path / "ser", tmp_path / "ser" / "result.tif", **HOW)
-    assert (tmp_path / "ser" / "result.tif").is_file()
+    dicom_series(tmp_path / "slices")
+    denoise_file(tmp_path / "slices", tmp_path / "slices" / "result.tif", **HOW)
+    assert (tmp_path / "slices" / "result.tif").is_file()
 
 
 def test_a_batch_replaces_no_source_even_of_another_file(tmp_path):

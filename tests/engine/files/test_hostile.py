@@ -216,8 +216,8 @@ def test_elements_that_pydicom_cannot_write_are_left_out_and_told(tmp_path):
     path, output = tmp_path / "a.dcm", tmp_path / "b.dcm"
     data.save_as(path, enforce_file_format=True)
     content = path.read_bytes()
-    at = content.index(b"\x10\x00\x10\x00PN")
-    path.write_bytes(content[:at] + content[at:].replace(b"PN", b"UK", 1))
+    at = content.index(b"\x10\x00\x10\x00")
+    path.write_bytes(content[:at] + content[at:].replace(b"\x50N", b"UK", 1))
     made = denoise_file(path, output, **HOW)
     assert any("element (0010,0010) cannot be written" in note for note in made.notes)
     assert read_image(output).array.shape == PLANES[0].shape
