@@ -18,6 +18,7 @@ from napari_mpi.engine.files import patience
 from napari_mpi.engine.files.arrays import GuardedArray, PagedArray
 from napari_mpi.engine.files.dicom import counting
 from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.files.ngff import chunks
 from napari_mpi.engine.files.output import fitted, write_image
 from napari_mpi.engine.images.arrays import LazyArray
 from napari_mpi.engine.networks.checkpoints import read_authors_checkpoint
@@ -136,6 +137,31 @@ def test_a_chunk_beyond_the_memory_is_told(tmp_path):
     )  # fmt: skip
     with pytest.raises(ImageFileError, match="is too large: it takes"):
         read_image(tmp_path / "a.zarr", lazy=True)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_chunk_that_unpacks_to_a_bomb_is_told(version, tmp_path, monkeypatch):
+    zarr = pytest.importorskip("zarr")
+    packer = {2: numcodecs_gzip, 3: zarr.codecs.GzipCodec}[version]()
+    array = zarr.create_array(
+        str(tmp_path / "a.zarr"), shape=PLANES.shape, chunks=(1, 16, 16),
+        dtype="uint16", zarr_format=version, compressors=packer,
+    )  # fmt: skip
+    array[:] = PLANES
+    image = read_image(tmp_path / "a.zarr", lazy=True)
+    chunk = tmp_path / "a.zarr" / array.metadata.encode_chunk_key((2, 0, 1))
+    monkeypatch.setattr(chunks, "_HARMLESS", 1 << 16)
+    np.testing.assert_array_equal(image.array[2], PLANES[2])
+    chunk.write_bytes(gzip.compress(bytes(1 << 20)))
+    np.testing.assert_array_equal(image.array[1], PLANES[1])
+    with pytest.raises(ImageFileError, match="far more than the pixels of a chunk"):
+        image.array[2]
+
+
+def numcodecs_gzip():
+    import numcodecs
+
+    return numcodecs.GZip()
 
 
 def test_an_image_beyond_the_memory_is_told_before_it_is_read(tmp_path, monkeypatch):

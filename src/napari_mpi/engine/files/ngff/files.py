@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_mpi.engine.files.blocks import rearranged
 from napari_mpi.engine.files.metadata import ImageFile, Metadata, size_of
+from napari_mpi.engine.files.ngff.chunks import require_inflatable
 from napari_mpi.engine.files.ngff.metadata import (
     LAYOUT,
     NgffSource,
@@ -61,7 +62,10 @@ class ZarrArray(LazyArray):
             If a chunk of it is damaged.
         """
         try:
+            require_inflatable(self._array, index)
             return np.asarray(self._array[index], self.dtype)
+        except ImageFileError:
+            raise
         except Exception as error:  # codecs raise whatever damage provokes
             reason = first_line(error)
             raise ImageFileError(
