@@ -67,7 +67,7 @@ def test_the_wheel_holds_manifest_types_and_all_modules(tmp_path):
     entry = next(name for name in names if name.endswith("entry_points.txt"))
     told = zipfile.ZipFile(wheel).read(entry).decode()
     assert "napari-mpi = napari_mpi:napari.yaml" in told
-    assert "napari-mpi = napari_mpi.cli.main:main" in told
+    assert "napari-mpi = napari_mpi.__main__:main" in told
     weights = [
         i for i in zipfile.ZipFile(wheel).infolist() if "safetensors" in i.filename
     ]

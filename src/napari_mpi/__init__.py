@@ -44,7 +44,7 @@ _ROOMS = {
     "load_weights": "engine.networks.loading",
     "pretrain": "api.training",
     "read_image": "engine.files.formats",
-    "write_image": "engine.files.formats",
+    "write_image": "engine.files.output",
 }
 
 # What goes wrong is told in sentences; its tracebacks are for those who ask for them.
