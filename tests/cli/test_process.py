@@ -114,6 +114,7 @@ def test_whoever_ends_it_in_the_write_nothing_is_left(
 ):
     code = (
         "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # under nohup, too
         "from napari_mpi.engine.files.tiff import files as tiff\n"
         "from napari_mpi.engine.files.nifti import files as nifti\n"
         "def end(*_, **__):\n"
