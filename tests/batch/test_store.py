@@ -131,3 +131,14 @@ def test_a_link_in_place_of_a_work_folder_is_removed_and_not_followed(
     outcomes = run(dataclasses.replace(request_, overwrite=True))
     assert {o.status for o in outcomes.values()} == {Status.DONE}
     assert (precious / "a.tif").is_file()
+
+
+def test_the_result_of_another_file_is_not_taken_for_damaged(request_):
+    run(request_)
+    before = contents(request_.folders.output)
+    record = record_of(request_, "cell 0.tif")
+    kept = json.loads(record.read_text())
+    record.write_text(json.dumps({**kept, "file": "cell 0.png"}))
+    outcomes = run(dataclasses.replace(request_, retry_failed=True))
+    assert outcomes["cell 0.tif"].status is not Status.DONE
+    assert contents(request_.folders.output) == before

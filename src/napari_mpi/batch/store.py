@@ -98,7 +98,7 @@ class Store:
                 _remove(work)
 
     def read(self, item: Item, ending: str) -> dict[str, Any]:
-        """Return what is kept of an item; nothing if there is no such file.
+        """Return what is kept of an item; nothing if nothing is, or of another.
 
         Raises
         ------
@@ -113,8 +113,10 @@ class Store:
             raise Damaged from error
         try:
             kept = json.loads(text)
-            if kept.pop("format") == _FORMAT and kept.pop("file") == item.name:
-                return dict(kept)
+            told = kept.pop("format"), kept.pop("file")
+            if all(isinstance(word, str) for word in told):
+                # Of another file, or of another version of ours: whole, and not this.
+                return dict(kept) if told == (_FORMAT, item.name) else {}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass  # it was cut, say, or written over
         raise Damaged
