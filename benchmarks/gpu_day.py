@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--widest", type=int, default=192)
     parser.add_argument("--blocks", type=int, default=1)
     parser.add_argument("--block", default="plain")
+    parser.add_argument("--neighbours", type=int, default=0, help="planes either side")
     parser.add_argument("--start", help="weights to start from")
     parser.add_argument("--compiled", action="store_true", help="compile the network")
     parser.add_argument("--device", default="cuda")
@@ -162,6 +163,7 @@ def _newest(day: Day) -> PretrainingState:
         widest=options.widest,
         blocks=options.blocks,
         block=options.block,
+        neighbours=options.neighbours,
     )
     last = day.out / "long-last.safetensors"
     start = str(last) if last.exists() else options.start

@@ -5,7 +5,7 @@ is ended at a random moment by SIGKILL, SIGTERM or SIGINT. After each, what has 
 result's name must be whole and the source as it was; after a last run that nobody
 ends, nothing else may be there.
 
-Usage: python benchmarks/kills.py [--kills 100] [--seed 0]
+Usage: python benchmarks/kills.py [--kills 100] [--seed 0] [--only TIFF ...]
 """
 
 import argparse
@@ -32,6 +32,7 @@ from napari_mpi.engine.runtime import leftovers
 
 QUICK = ["--device", "cpu", "--preset", "blind-fast", "--iterations", "2", "-q"]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+TOLD = Path(tempfile.gettempdir()) / f"kills-{os.getpid()}.txt"
 PLANES = np.random.default_rng(0).normal(500, 60, (3, 64, 72)).astype(np.uint16)
 
 
@@ -40,10 +41,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
     options = parser.parse_args()
     torch.set_num_threads(1)
     leftovers._AGE = 0.0  # these are swept at once, others after a minute
-    for name, make in CASES.items():
+    for name in options.only:
+        make = CASES[name]
         rng = random.Random(f"{options.seed}-{name}")
         with tempfile.TemporaryDirectory() as folder:
             print(f"{name}: {attacked(make, Path(folder), options.kills, rng)}")
@@ -59,7 +62,7 @@ def attacked(
     source, output, arguments = make(folder)
     before = contents(source)
     began = time.monotonic()
-    assert ended(arguments, None, 0.0) == 0
+    undisturbed(arguments)
     whole, lasts = results(output), time.monotonic() - began
     remove(output)
     found: Counter[str] = Counter()
@@ -70,7 +73,7 @@ def attacked(
         found["half results"] += bool(half)
         if rng.random() < 0.3 or output.name == "series":
             remove(output)  # a series of DICOM replaces none
-    assert ended(arguments, None, 0.0) == 0
+    undisturbed(arguments)
     found["lost results"] += results(output) != whole
     found["left behind"] = len(leftover(folder))
     return ", ".join(f"{count} {what}" for what, count in found.items())
@@ -85,14 +88,22 @@ def ended(
     """Run a command in a process of its own, and end it; return its status."""
     child = os.fork()
     if not child:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
+        told = os.open(TOLD, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(told, 1)
+        os.dup2(told, 2)
         os._exit(command(arguments))
     if number is not None and rng is not None:
         time.sleep(rng.random() * lasts)
         os.kill(child, number)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def undisturbed(arguments: list[str]) -> None:
+    """Run a command to its end; its words are told if it fails."""
+    status = ended(arguments, None, 0.0)
+    if status:
+        told = TOLD.read_text(errors="replace")
+        raise SystemExit(f"a run that nobody ended ended with {status}: {told}")
 
 
 def contents(path: Path) -> dict[str, str]:

@@ -8,15 +8,17 @@ third and judged on the same held-out images.
 Usage: python benchmarks/procedural.py DRAWN --count 2000
        python benchmarks/open_images.py CLONES TRAIN/open_photographs
        python benchmarks/licences.py OUT TRAIN HELD_OUT DRAWN [--only all|open]
-                                     [--steps 10000] [--link]
+                                     [--steps 10000] [--link] [--stacks]
 
 OUT gets a folder of links for each set, and with --link nothing else: OUT/open is what
-weights that need nobody's permission are trained on. The two can run
+weights that need nobody's permission are trained on; with --stacks in the shares that
+were used for a network with neighbours. The two can run
 side by side (--only). Rows go to OUT/licences.csv, weights beside it.
 """
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,9 @@ OPEN = {"gb82": 20, "open_photographs": 6, "micro_dsb2018": 2, ".": 1}
 """Folders of TRAIN under CC0 and CC BY ('.': the volumes), and how often each image
 counts: of photographs there are only 60, 36 of them in tiles (`open_images.py`)."""
 
+OPEN_STACKS = {"gb82": 30, "open_photographs": 9, "micro_dsb2018": 2, ".": 2}
+"""The same for a network that sees neighbours, beside drawn volumes."""
+
 SMALL = {"width": 32, "widest": 128, "blocks": 1, "crop_size": 64, "batch_size": 16}
 CROP, LITTLE = 128, 8  # pixels
 COOLED = 1 / 3  # of the steps
@@ -45,13 +50,17 @@ def main() -> None:
     parser.add_argument("--only", choices=("all", "open"))
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--link", action="store_true", help="only make the folders")
+    parser.add_argument("--stacks", action="store_true", help="for neighbours")
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
     for name in ("all", "open") if options.only is None else (options.only,):
         folder = options.out / name
-        link = link_all if name == "all" else link_open
-        link(options.train, options.drawn, folder)
+        if name == "all":
+            link_all(options.train, options.drawn, folder)
+        else:
+            times = OPEN_STACKS if options.stacks else OPEN
+            link_open(options.train, options.drawn, folder, times)
         if options.link:
             continue
         train(folder, Judge.of(options.held_out), options.steps)
@@ -63,9 +72,11 @@ def link_all(train: Path, drawn: Path, folder: Path) -> None:
         _link(source, folder / source.name, 1)
 
 
-def link_open(train: Path, drawn: Path, folder: Path) -> None:
+def link_open(
+    train: Path, drawn: Path, folder: Path, counts: Mapping[str, int] = OPEN
+) -> None:
     """Make a folder of links to what is openly licensed, and to what was drawn."""
-    for name, times in OPEN.items():
+    for name, times in counts.items():
         _link(train / name, folder / name, times)
     _link(drawn, folder / "drawn", 1)
 

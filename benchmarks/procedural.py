@@ -1,12 +1,13 @@
 """Write images that nobody has taken, to pre-train on: no licence, no camera, no noise.
 
 Usage: python benchmarks/procedural.py OUT [--count 2000] [--seed 0] [--only cells ...]
-                                           [--sheet]
+                                           [--sheet] [--volumes 0]
 
 Into the folder OUT go PNG images of 512 x 512 pixels and 16 bits, numbered and named
 for what they show; the same seed gives the same images. With --sheet, also sheet.png
-beside the folder: the first 16 of them, to look at. `napari-mpi pretrain OUT` takes
-them as they are.
+beside the folder: the first 16 of them, to look at. With --volumes, also so many TIFF
+stacks of 14 planes of 256 x 256, for networks that see neighbours.
+`napari-mpi pretrain OUT` takes them as they are.
 """
 
 import argparse
@@ -15,9 +16,10 @@ from pathlib import Path
 
 import imageio.v3 as imageio
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 
-from drawn import micrographs, textures
+from drawn import micrographs, textures, volumes
 from drawn.drawing import Plane
 
 KINDS: dict[str, tuple[Callable[[np.random.Generator], Plane], float]] = {
@@ -47,6 +49,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--sheet", action="store_true", help="also show the first 16")
+    parser.add_argument("--volumes", type=int, default=0, help="stacks besides")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     shown = []
@@ -56,6 +59,8 @@ def main() -> None:
         imageio.imwrite(options.folder / name, image, compress_level=1)
         if len(shown) < _SHEET:
             shown.append(image)
+    for number in range(options.volumes):
+        write_volume(options.folder, options.seed, number)
     if options.sheet:
         beside = options.folder.with_name(options.folder.name + "-sheet.png")
         imageio.imwrite(beside, contact_sheet(shown))
@@ -73,6 +78,14 @@ def procedural_image(
     if rng.random() < 0.5:
         plane = np.rot90(plane)  # what has a preferred direction
     return kind, exposed(plane)
+
+
+def write_volume(folder: Path, seed: int, number: int) -> None:
+    """Write one volume of a series, as an ImageJ stack along Z."""
+    drawn = volumes.volume(np.random.default_rng([seed, number, 3]))
+    path = folder / f"{number:05d}-volume.tif"
+    stack = np.rint(65535 * drawn).astype(np.uint16)
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "ZYX"})
 
 
 def exposed(plane: Plane) -> NDArray[np.uint16]:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from napari_mpi.engine.networks.weights import random_weights
+from napari_mpi.engine.pretraining import clock
 from napari_mpi.engine.pretraining import run as pretraining_run
 from napari_mpi.engine.pretraining.corruption.corrupt import Crops
 from napari_mpi.engine.pretraining.pretrain import pretrain
@@ -163,8 +164,8 @@ def test_a_constant_learning_rate_falls_in_the_cool_down_alone():
 
 def test_evaluations_see_the_held_out_crops_and_change_nothing(images, monkeypatch):
     plain, _ = losses_of(images)
-    monkeypatch.setattr(pretraining_run, "EVALUATION_INTERVAL", 0.0)
-    monkeypatch.setattr(pretraining_run.Clock, "evaluated", lambda *_: None)
+    monkeypatch.setattr(clock, "EVALUATION_INTERVAL", 0.0)
+    monkeypatch.setattr(clock.Clock, "evaluated", lambda *_: None)
     looks = []
     job = pretrain(images, NETWORK, CONFIG, device="cpu", snapshot_interval=0)
     run(job, lambda snapshot: looks.append((snapshot.losses, snapshot.evaluation)))

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from napari_mpi.engine.networks.residual import (
     BLOCKS,
     GatedBlock,
+    Neighbours,
+    NeighbourStem,
     PlainBlock,
     ResidualTrunk,
 )
@@ -36,7 +38,12 @@ class FillingNetwork(nn.Module):
             self.head: nn.Module = nn.Conv2d(config.width, config.channels, 1)
         else:
             self.trunk = ResidualTrunk(
-                planes, config.channels, config.widths, config.blocks, config.block
+                planes,
+                config.channels,
+                config.widths,
+                config.blocks,
+                config.block,
+                config.planes_beside,
             )
             self.head = nn.Identity()
 
@@ -66,7 +73,9 @@ class FillingNetwork(nn.Module):
             return max(side, halvings + 1)
         return -(-side // halvings) * halvings
 
-    def forward(self, image: Tensor, masked: Tensor) -> Tensor:
+    def forward(
+        self, image: Tensor, masked: Tensor, beside: Neighbours | None = None
+    ) -> Tensor:
         """Fill the image.
 
         Parameters
@@ -75,6 +84,8 @@ class FillingNetwork(nn.Module):
             Shape (N, C, Y, X), float32 or float64, intensities about 0..1.
         masked : Tensor
             Shape (N, C, Y, X) or (N, 1, Y, X), bool; True = hidden.
+        beside : Neighbours, optional
+            Neighbouring planes of a stack; none are looked at if None.
 
         Returns
         -------
@@ -85,16 +96,30 @@ class FillingNetwork(nn.Module):
         Raises
         ------
         ConfigError
-            If the channels of image or mask do not fit the network.
+            If the channels of image or mask, or the neighbours, do not fit the network.
         """
         self._check_channels(image, masked)
+        self._check_neighbours(beside)
         height, width = image.shape[-2:]
         image, masked = self._mirrored(image), self._mirrored(masked)
         kept = (~masked).to(image.dtype)  # the authors' planes: 1 = kept
         planes = kept.expand(-1, self.config.mask_channels, -1, -1)
-        features = self.trunk(torch.cat([image * kept, planes], dim=1))
+        features = self._features(torch.cat([image * kept, planes], dim=1), beside)
         filled: Tensor = self.head(features)[..., :height, :width].to(image.dtype)
         return torch.sigmoid(filled) if self.has_bounded_output else filled
+
+    def _features(self, planes: Tensor, beside: Neighbours | None) -> Tensor:
+        if beside is None:
+            return self.trunk(planes)  # type: ignore[no-any-return]
+        around = Neighbours(self._mirrored(beside.image), self._mirrored(beside.seen))
+        return self.trunk(planes, around)  # type: ignore[no-any-return]
+
+    def _check_neighbours(self, beside: Neighbours | None) -> None:
+        if beside is not None and beside.image.shape[1] != self.config.planes_beside:
+            raise ConfigError(
+                f"{beside.image.shape[1]} neighbouring planes are given, but the"
+                f" network looks at {self.config.planes_beside}: use other weights"
+            )
 
     def _check_channels(self, image: Tensor, masked: Tensor) -> None:
         channels, planes = self.config.channels, self.config.mask_channels
@@ -131,7 +156,8 @@ def _reach_of(config: NetworkConfig) -> int:
     radius = BLOCKS[config.block].RADIUS * config.blocks
     ways = sum(2 * radius * step for step in steps)
     ways -= radius * steps[-1]  # the deepest scale goes one way only
-    return ways + 2 * steps[0] + steps[-1] - 1
+    edges = 2 + (NeighbourStem.RADIUS - 1 if config.neighbours else 0)
+    return ways + edges * steps[0] + steps[-1] - 1
 
 
 def initialise(network: FillingNetwork, *, rng: torch.Generator) -> None:
@@ -149,7 +175,7 @@ def initialise(network: FillingNetwork, *, rng: torch.Generator) -> None:
         elif isinstance(module, (nn.BatchNorm2d, nn.LayerNorm)):
             module.reset_parameters()  # ones and zeros, nothing random
     for module in network.modules():
-        if isinstance(module, (PlainBlock, GatedBlock)):
+        if isinstance(module, (PlainBlock, GatedBlock, NeighbourStem)):
             module.add_nothing()
         elif isinstance(module, ResidualTrunk):
             nn.init.zeros_(module.leave.weight)  # no large first predictions

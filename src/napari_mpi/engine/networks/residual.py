@@ -6,11 +6,28 @@ first pass on; and the output is linear, so that no intensity saturates.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+class Neighbours(NamedTuple):
+    """The planes on either side of the one that is filled, from before to after.
+
+    Parameters
+    ----------
+    image : Tensor
+        Shape (N, P, Y, X), intensities in the units of the plane between them.
+    seen : Tensor
+        Shape (N, P, Y, X), bool; False where there is no plane, or it is not to be
+        looked at: whatever value it holds there, the output is the same.
+    """
+
+    image: Tensor
+    seen: Tensor
+
 
 HALF = 2  # pixels of a block that become channels, along each axis
 
@@ -105,24 +122,78 @@ class ResidualTrunk(nn.Module):
         Residual blocks on either way, down and up, of each scale.
     block : str
         Their kind, of `BLOCKS`.
+    beside : int
+        Neighbouring planes of a stack that it can look at, see `NeighbourStem`.
     """
 
     def __init__(
-        self, planes: int, channels: int, widths: Sequence[int], blocks: int, block: str
+        self,
+        planes: int,
+        channels: int,
+        widths: Sequence[int],
+        blocks: int,
+        block: str,
+        beside: int = 0,
     ) -> None:
         super().__init__()
         self.enter = nn.Conv2d(HALF**2 * planes, widths[0], 3, padding=1)
+        if beside:
+            self.beside = NeighbourStem(planes, beside, widths[0])
         self.scale = ResidualScale(widths, blocks, block)
         self.leave = nn.Conv2d(widths[0], HALF**2 * channels, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, beside: Neighbours | None = None) -> Tensor:
         """Map (N, planes, Y, X) to (N, channels, Y, X), sides divisible by 2."""
-        features = self.scale(self.enter(F.pixel_unshuffle(x, HALF)))
+        features = self.enter(F.pixel_unshuffle(x, HALF))
+        if beside is not None:
+            features = features + self.beside(x, beside)
+        features = self.scale(features)
         if features.dtype == x.dtype:
             return F.pixel_shuffle(self.leave(features), HALF)
         # In bfloat16, a prediction near 1 would be rounded to steps of 1/256.
         with torch.autocast(x.device.type, enabled=False):
             return F.pixel_shuffle(self.leave(features.to(x.dtype)), HALF)
+
+
+class NeighbourStem(nn.Module):
+    """Makes of neighbouring planes what is added to the features of the middle one.
+
+    It sees all planes at once, so that it can tell what has moved. Where an image has
+    no neighbour at all it adds nothing, so the rest of the network fills a single
+    plane as it would without; and nothing at first, so that training starts there.
+
+    Parameters
+    ----------
+    planes : int
+        Channels of the middle plane's input, masks included.
+    beside : int
+        Neighbouring planes.
+    width : int
+        Feature channels that are added to.
+    """
+
+    RADIUS: ClassVar[int] = 4  # of its four convolutions
+
+    def __init__(self, planes: int, beside: int, width: int) -> None:
+        super().__init__()
+        inside = width + width // 2
+        self.enter = nn.Conv2d(HALF**2 * (planes + 2 * beside), inside, 3, padding=1)
+        self.block = PlainBlock(inside)
+        self.leave = nn.Conv2d(inside, width, 3, padding=1)
+
+    def add_nothing(self) -> None:
+        """Set the last weights to the start."""
+        self.block.add_nothing()
+        nn.init.zeros_(self.leave.weight)
+
+    def forward(self, x: Tensor, beside: Neighbours) -> Tensor:
+        """Map (N, planes, Y, X) and its neighbours to (N, width, Y / 2, X / 2)."""
+        seen = beside.seen.to(x.dtype)
+        planes = torch.cat([x, beside.image * seen, seen], dim=1)
+        features = torch.relu(self.enter(F.pixel_unshuffle(planes, HALF)))
+        has_any = seen.amax(dim=(1, 2, 3), keepdim=True)
+        added: Tensor = self.leave(self.block(features)) * has_any
+        return added
 
 
 class ResidualScale(nn.Module):

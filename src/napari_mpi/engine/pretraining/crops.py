@@ -14,6 +14,8 @@ from torch import Tensor
 from napari_mpi.engine.pretraining.images import TrainingImage
 from napari_mpi.engine.pretraining.views import PLAIN, View, Views
 
+_SPARSE = 0.3  # share of the crops whose neighbours are every second plane
+
 
 @dataclass(frozen=True, slots=True)
 class CropPlan:
@@ -113,8 +115,12 @@ def plan_crops(
     channels: int,
     rng: np.random.Generator,
     views: Views = PLAIN,
+    neighbours: int = 0,
 ) -> CropPlan:
     """Choose squares of randomly chosen images, to be mirrored and turned at random.
+
+    With neighbours each square comes ``2 * neighbours + 1`` times in a row: from the
+    planes of a stack around the one chosen, or of that one alone if it has not as many.
 
     Parameters
     ----------
@@ -126,6 +132,8 @@ def plan_crops(
         Source of the randomness.
     views : Views
         How each crop looks at its image.
+    neighbours : int
+        Planes on either side.
     """
     chosen = rng.integers(len(images), size=count)
     places = rng.random((count, 2))
@@ -139,7 +147,47 @@ def plan_crops(
         for shape, view in zip(shapes, drawn, strict=True)
     ]
     corners = (places * np.array(free)).astype(np.int64)
-    return CropPlan(chosen, corners, drawn, turned, size, channels)
+    plan = CropPlan(chosen, corners, drawn, turned, size, channels)
+    return _with_neighbours(plan, images, neighbours, rng) if neighbours else plan
+
+
+def _with_neighbours(
+    plan: CropPlan,
+    images: Sequence[TrainingImage],
+    neighbours: int,
+    rng: np.random.Generator,
+) -> CropPlan:
+    """Repeat every crop for the planes around it."""
+    times = np.arange(-neighbours, neighbours + 1)
+    strides = 1 + (rng.random(len(plan.images)) < _SPARSE)
+    rows = [
+        _around(images, int(number), stride * times)
+        for number, stride in zip(plan.images, strides, strict=True)
+    ]
+    frames = len(times)
+    return CropPlan(
+        np.concatenate(rows),
+        plan.corners.repeat(frames, axis=0),
+        tuple(view for view in plan.views for _ in times),
+        plan.turned.repeat(frames, axis=0),
+        plan.size,
+        plan.channels,
+    )
+
+
+def _around(
+    images: Sequence[TrainingImage], number: int, steps: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the numbers of the planes around one, or its own if one is missing."""
+    around = number + steps
+    if around[0] < 0 or around[-1] >= len(images):
+        return np.full(len(steps), number)
+    middle = images[number]
+    are_there = all(
+        images[n].is_beside(middle, int(step))
+        for n, step in zip(around, steps, strict=True)
+    )
+    return around if are_there else np.full(len(steps), number)
 
 
 def cut_from(images: Sequence[TrainingImage]) -> Cut:
@@ -179,6 +227,7 @@ def batches(
     seed: int,
     first: int,
     views: Views = PLAIN,
+    neighbours: int = 0,
     rank: int = 0,
     workers: int = 4,
     ahead: int = 8,
@@ -194,7 +243,7 @@ def batches(
         Where to cut.
     cut : callable
         What cuts: `cut_from`, or the ``cut`` of `on_device.ImagesOnDevice`.
-    count, size, channels, views
+    count, size, channels, views, neighbours
         As of `plan_crops`.
     seed, first, rank : int
         Of the randomness, see `batch_generator`.
@@ -210,7 +259,13 @@ def batches(
     def prepare(step: int) -> tuple[Crops, int]:
         rng = batch_generator(seed, step, rank)
         plan = plan_crops(
-            images, count=count, size=size, channels=channels, rng=rng, views=views
+            images,
+            count=count,
+            size=size,
+            channels=channels,
+            rng=rng,
+            views=views,
+            neighbours=neighbours,
         )
         return cut(plan), int(rng.integers(2**62))
 

@@ -56,6 +56,8 @@ class TrainingImage:
         8-bit files, the extremes found in others.
     array : NDArray, optional
         The plane in the file's type; None if it is read again when needed.
+    item : int
+        Number of its channel in the file: planes of one follow each other in a stack.
     """
 
     path: Path
@@ -64,6 +66,12 @@ class TrainingImage:
     low: float
     high: float
     array: Array | None = field(default=None, repr=False)
+    item: int = 0
+
+    def is_beside(self, other: "TrainingImage", planes: int) -> bool:
+        """Whether it comes so many planes after another in the same stack."""
+        ours, theirs = (self.path, self.item), (other.path, other.item)
+        return ours == theirs and self.plane == other.plane + planes
 
     def crop(
         self, top: int, left: int, size: int, channels: int, view: View = WHOLE_LUMA
@@ -228,7 +236,7 @@ def _varying_planes(
 ) -> Iterator[TrainingImage]:
     """Pass over planes without structure: they would teach nothing."""
     number = -1
-    for item in layout.items():
+    for item_number, item in enumerate(layout.items()):
         planes = [layout.channels_first(array[index]) for index in item]
         low, high = _limits(planes)
         for plane in planes:
@@ -236,7 +244,7 @@ def _varying_planes(
             if plane.min() < plane.max():
                 shape = (len(plane), *plane.shape[1:])
                 kept = np.ascontiguousarray(plane)
-                yield TrainingImage(path, number, shape, low, high, kept)
+                yield TrainingImage(path, number, shape, low, high, kept, item_number)
 
 
 def _limits(planes: list[Array]) -> tuple[float, float]:

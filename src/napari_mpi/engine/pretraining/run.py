@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from napari_mpi.engine.networks.residual import Neighbours
+from napari_mpi.engine.pretraining.clock import Clock
 from napari_mpi.engine.pretraining.corruption.corrupt import Crops, corrupt
 from napari_mpi.engine.pretraining.crops import (
     Crops as CleanCrops,
@@ -22,6 +24,7 @@ from napari_mpi.engine.pretraining.crops import (
     plan_crops,
 )
 from napari_mpi.engine.pretraining.images import TrainingImage, TrainingImages
+from napari_mpi.engine.pretraining.neighbours.sequence import corrupt_sequence
 from napari_mpi.engine.pretraining.on_device import ImagesOnDevice
 from napari_mpi.engine.pretraining.processes import Processes
 from napari_mpi.engine.pretraining.snapshot import Evaluation, PretrainingSnapshot
@@ -29,9 +32,6 @@ from napari_mpi.engine.pretraining.state import PretrainingState, mean_loss
 from napari_mpi.engine.pretraining.views import Views
 from napari_mpi.engine.runtime.errors import DivergenceError, WeightsError
 from napari_mpi.engine.settings.pretraining import PretrainingConfig
-
-EVALUATION_INTERVAL = 5.0
-"""Least seconds between two looks at the held-out images, never over 5 % of the time"""
 
 _HELD_OUT_CROPS = 16
 _HELD_OUT_STEP = 2**31  # of the held-out crops' randomness: no run is that long
@@ -107,6 +107,7 @@ class PretrainingRun:
             seed=config.seed,
             first=state.step,
             views=Views.of(config),
+            neighbours=state.network_config.neighbours,
             rank=self.processes.rank,
         )
         clock = Clock(state.step)
@@ -142,17 +143,24 @@ class PretrainingRun:
 
     def _batch(self, crops: CleanCrops, seed: int) -> Crops:
         rng = torch.Generator(self.device).manual_seed(seed)
-        return corrupt(crops.to(self.device), self.state.config, rng=rng)
+        clean, frames = (
+            crops.to(self.device),
+            1 + self.state.network_config.planes_beside,
+        )
+        if frames == 1:
+            return corrupt(clean, self.state.config, rng=rng)
+        planes = clean.reshape(-1, frames, *clean.shape[2:])
+        return corrupt_sequence(planes, self.state.config, rng=rng)
 
     def _fill(self, model: nn.Module, batch: Crops) -> Tensor:
         image = batch.noisy.contiguous(memory_format=torch.channels_last)
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.state.precision == "bfloat16"
         ):
-            filled: Tensor = model(image, batch.masked)
+            filled: Tensor = model(image, batch.masked, batch.beside)
         return filled
 
-    def _report(self, clock: "Clock") -> PretrainingSnapshot:
+    def _report(self, clock: Clock) -> PretrainingSnapshot:
         """Look at the losses, evaluate and write a checkpoint where it is time."""
         state = self.state
         losses = self._checked_losses()
@@ -220,6 +228,7 @@ class PretrainingRun:
             channels=self.state.network_config.channels,
             rng=rng,
             views=Views.of(config),
+            neighbours=self.state.network_config.neighbours,
         )
         return self._batch(cut_from(images)(plan), config.seed)
 
@@ -238,46 +247,6 @@ class PretrainingRun:
         return Evaluation(state.step, psnr, noisy, masked, made, clean)
 
 
-class Clock:
-    """Tells what is due, by the time that has passed."""
-
-    def __init__(self, step: int) -> None:
-        self.first_step = step
-        self.started = self.reported = self.checkpointed = time.monotonic()
-        self.next_evaluation = self.started  # the first at once: something to see
-
-    def elapsed(self) -> float:
-        return max(time.monotonic() - self.started, 1e-9)
-
-    def is_due(self, interval: float) -> bool:
-        return time.monotonic() - self.reported >= interval
-
-    def lap(self) -> float:
-        now = time.monotonic()
-        passed, self.reported = now - self.reported, now
-        return passed
-
-    def leave_out(self, seconds: float) -> None:
-        """Count as if this time had not passed: nothing was done in it."""
-        self.started += seconds
-        self.reported += seconds
-
-    def evaluation_is_due(self) -> bool:
-        return time.monotonic() >= self.next_evaluation
-
-    def evaluated(self, seconds: float) -> None:
-        self.next_evaluation = time.monotonic() + max(EVALUATION_INTERVAL, 20 * seconds)
-
-    def checkpoint_is_due(self, interval: float) -> bool:
-        due = time.monotonic() - self.checkpointed >= interval
-        if due:
-            self.checkpointed = time.monotonic()
-        return due
-
-    def steps_per_second(self, step: int) -> float:
-        return (step - self.first_step) / self.elapsed()
-
-
 def _telling_crop(batch: Crops) -> int:
     """Return the number of the crop to look at: hidden, and not empty."""
     hidden = batch.masked.float().mean(dim=(1, 2, 3))
@@ -287,7 +256,10 @@ def _telling_crop(batch: Crops) -> int:
 
 def _part(batch: Crops, number: int) -> Crops:
     one = slice(number, number + 1)
-    return Crops(batch.clean[one], batch.noisy[one], batch.masked[one])
+    beside = batch.beside
+    if beside is not None:
+        beside = Neighbours(beside.image[one], beside.seen[one])
+    return Crops(batch.clean[one], batch.noisy[one], batch.masked[one], beside)
 
 
 @torch.no_grad()

@@ -171,7 +171,8 @@ def start_pretraining(
         Its pre-training.
     start : Weights, optional
         Where to start from, random weights drawn from the seed if None. Of a network
-        that differs in its channels alone, all layers but the outermost are taken.
+        that differs in its channels alone, all layers but the outermost are taken; one
+        that sees no neighbours can grow into one that does.
 
     Raises
     ------
@@ -194,8 +195,12 @@ def start_pretraining(
 
 def _fitted(start: Weights, fresh: Weights) -> Weights:
     """Take over every entry of ``start`` but those whose shape the channels decide."""
-    channels = start.network.channels
-    ours = dataclasses.replace(fresh.network, channels=channels, mask_channels=1)
+    ours = dataclasses.replace(
+        fresh.network,
+        channels=start.network.channels,
+        mask_channels=1,
+        neighbours=start.network.neighbours,
+    )
     if ours != dataclasses.replace(start.network, mask_channels=1):
         raise ConfigError(
             f"weights {start.name!r} are of another network, {start.network}: start"

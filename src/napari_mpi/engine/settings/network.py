@@ -37,11 +37,15 @@ class NetworkConfig:
         has none.
     block : {'plain', 'gated'}
         Kind of these blocks, see `PlainBlock` and `GatedBlock`.
+    neighbours : int
+        Planes of a stack that the network can look at on either side of the one it
+        fills, 0 to 2; only of 'residual' with one channel.
 
     Raises
     ------
     ConfigError
-        If a value is outside its range, or ``widest`` is below ``width``.
+        If a value is outside its range, ``widest`` is below ``width``, or a network
+        that cannot have neighbours is given some.
     """
 
     architecture: Architecture = setting("skip", "Architecture", "the network")
@@ -61,6 +65,9 @@ class NetworkConfig:
         1, "Blocks", "residual blocks on either way of each scale", low=1, high=64
     )
     block: Block = setting("plain", "Kind of block", "two convolutions, or gates")
+    neighbours: int = setting(
+        0, "Neighbours", "planes that it can look at on either side", low=0, high=2
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -70,6 +77,16 @@ class NetworkConfig:
                 f"widest is {self.widest}, below the width, {self.width}: make it 0,"
                 f" or at least {self.width}"
             )
+        if self.neighbours and (self.architecture != "residual" or self.channels > 1):
+            raise ConfigError(
+                f"neighbours is {self.neighbours}, but only a 'residual' network of one"
+                " channel can look at neighbouring planes: make it 0"
+            )
+
+    @property
+    def planes_beside(self) -> int:
+        """Planes that the network can look at besides the one it fills."""
+        return 2 * self.neighbours
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -91,7 +91,7 @@ RECIPES = {
 
 DEFAULT_RECIPE = "paper"
 
-NETWORK_SETTINGS = ("width", "widest", "scales", "blocks", "block")
+NETWORK_SETTINGS = ("width", "widest", "scales", "blocks", "block", "neighbours")
 """Fields of `NetworkConfig` that a recipe lets one change."""
 
 

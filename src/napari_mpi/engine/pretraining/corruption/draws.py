@@ -16,10 +16,20 @@ class Draws:
         Of the crops, (N, C, Y, X).
     rng : torch.Generator
         Source of the randomness.
+    is_fixed : Tensor, optional
+        Shape (N, 1, 1, 1), bool: in which crops the patterns of the detector are the
+        same in every plane; in none if None.
     """
 
     shape: tuple[int, int, int, int]
     rng: torch.Generator
+    is_fixed: Tensor | None = None
+
+    def patterned(self, drawn: Tensor) -> Tensor:
+        """Give all planes of a crop what was drawn for its first, where it is fixed."""
+        if self.is_fixed is None:
+            return drawn
+        return torch.where(self.is_fixed, drawn[:, :1], drawn)
 
     def even(self, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Return a number per crop, shape (N, 1, 1, 1), evenly from low to high."""

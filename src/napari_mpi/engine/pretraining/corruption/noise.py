@@ -125,8 +125,9 @@ def _stripes(
     draws: Draws, across: tuple[int, int, int, int], along: tuple[int, int, int, int]
 ) -> Tensor:
     """Draw offsets of variance 1 at the start of their line, shape of the crops."""
-    affected = draws.uniform(*across) < draws.scaled(0.05, 2)
+    affected = draws.patterned(draws.uniform(*across)) < draws.scaled(0.05, 2)
     length = draws.scaled(*_DECAY) / draws.chosen(0.5)  # endless in half of them
     places = torch.linspace(0, 1, max(along), device=draws.rng.device).reshape(along)
     places = torch.where(draws.chosen(0.5), places, 1 - places)
-    return draws.normal(*across) * affected * torch.exp(-places / length)
+    offsets = draws.patterned(draws.normal(*across))
+    return offsets * affected * torch.exp(-places / length)

@@ -39,7 +39,8 @@ def _gains(draws: Draws) -> Tensor:
     count, channels, height, width = draws.shape
     rows = draws.normal(count, channels, height, 1)
     columns = draws.normal(count, channels, 1, width)
-    return torch.where(draws.chosen(0.5), rows, columns) * draws.scaled(*_GAINS)
+    gains = torch.where(draws.chosen(0.5), rows, columns)
+    return draws.patterned(gains) * draws.scaled(*_GAINS)
 
 
 def _with_faulty_pixels(
@@ -47,7 +48,7 @@ def _with_faulty_pixels(
 ) -> Tensor:
     """Replace pixels by 0 or by a glow; one in ten thousand to one in a hundred."""
     share = draws.scaled(*_FAULTY) * chosen
-    drawn = draws.uniform()
+    drawn = draws.patterned(draws.uniform())
     kind = drawn / share  # of a faulty pixel evenly from 0 to 1, so it serves again
     low, high = _GLOW
     glow = low + (high - low) * (kind - _DEAD) / (1 - _DEAD)

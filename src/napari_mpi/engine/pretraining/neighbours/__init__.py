@@ -1,0 +1,1 @@
+"""Planes beside a crop: how a scene moves, changes and fades along a stack."""
