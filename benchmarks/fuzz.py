@@ -2,9 +2,10 @@
 
 Small files of every format are damaged: bytes changed, cut off, copied about or set to
 numbers that mean much; every mutant is read at once, read lazily, and what was read is
-written. Told is what raises nothing or an `EngineError`; all else is untold. Counted
-are untold exceptions, mutants that took over 10 s, and those for which the program came
-to hold more memory than --memory.
+written. The records of a batch are damaged likewise, and the batch planned with them.
+Told is what raises nothing or an `EngineError`; all else is untold. Counted are untold
+exceptions, mutants that took over 10 s, and those for which the program came to hold
+more memory than --memory.
 
 Usage: python benchmarks/fuzz.py [--mutants 20000] [--seed 0] [--only tiff dicom ...]
                                  [--memory 1024] [--show]
@@ -29,12 +30,20 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_mpi import denoise_folder
+from napari_mpi.api.method import chosen
+from napari_mpi.batch.planning import plan_batch
+from napari_mpi.batch.request import BatchRequest, Folders
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.files.output import write_image
 from napari_mpi.engine.runtime.errors import EngineError
+from napari_mpi.engine.runtime.jobs import run
 
 LIMIT = 10.0  # seconds
+RECORDS = ".records"
+HOW = {"preset": "blind-fast", "weights": "grey", "learning_rate": 0.0,
+       "iterations": 1, "device": "cpu"}  # fmt: skip
 TELLING = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 
 
@@ -148,6 +157,8 @@ def attempt(mutant: Path, out: Path) -> str:
     """Read a mutant at once and lazily, and write it; return what was untold."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
+    if mutant.suffix == RECORDS:
+        return planned(mutant)
     for lazy in (False, True):
         try:
             with warnings.catch_warnings():
@@ -155,6 +166,20 @@ def attempt(mutant: Path, out: Path) -> str:
                 image = read_image(mutant, lazy=lazy)
                 if lazy:
                     write_image(out / f"result{ending(mutant)}", image)
+        except EngineError:
+            continue
+        except BaseException:  # noqa: BLE001 that is what is looked for
+            return traceback.format_exc()
+    return ""
+
+
+def planned(folder: Path) -> str:
+    """Ask a batch what there is to do with damaged records; return what was untold."""
+    folders = Folders(folder / "images", folder / "results")
+    for retry in (False, True):
+        request = BatchRequest(folders, chosen(None, **HOW), retry_failed=retry)
+        try:
+            run(plan_batch(request))
         except EngineError:
             continue
         except BaseException:  # noqa: BLE001 that is what is looked for
@@ -176,7 +201,8 @@ def mutated(source: Path, target: Path, rng: random.Random) -> str:
     target.unlink(missing_ok=True) if not target.is_dir() else None
     if source.is_dir():
         shutil.copytree(source, target)
-        victim = rng.choice(sorted(p for p in target.rglob("*") if p.is_file()))
+        pattern = "items/*.[jf]*" if source.suffix == RECORDS else "*"
+        victim = rng.choice(sorted(p for p in target.rglob(pattern) if p.is_file()))
     else:
         shutil.copy(source, target)
         victim = target
@@ -361,8 +387,26 @@ def pictures(folder: Path) -> list[Path]:
     return paths
 
 
+def records(folder: Path) -> list[Path]:
+    """Write a batch of two files that is done, and one whose second file failed."""
+    import tifffile
+
+    paths = [folder / f"{name}{RECORDS}" for name in ("done", "failed")]
+    for path in paths:
+        (path / "images").mkdir(parents=True)
+        for number in range(2):
+            tifffile.imwrite(path / "images" / f"{number}.tif", PLANES[number])
+        if path.stem == "failed":
+            (path / "images" / "1.tif").write_bytes(b"no image")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            denoise_folder(path / "images", path / "results", **HOW)
+    return paths
+
+
 SEEDS: dict[str, Callable[[Path], list[Path]]] = {
     "tiff": tiffs, "zarr": zarrs, "nifti": niftis, "dicom": dicoms, "picture": pictures,
+    "records": records,
 }  # fmt: skip
 
 
