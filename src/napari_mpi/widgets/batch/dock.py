@@ -5,23 +5,20 @@ from typing import Any
 
 from napari.utils.notifications import show_error, show_info
 from napari.viewer import Viewer
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QPushButton, QVBoxLayout
 
 from napari_mpi.batch.outcomes import BatchSnapshot
 from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.widgets.batch.form import BatchForm
 from napari_mpi.widgets.batch.run import BatchRun
 from napari_mpi.widgets.batch.side_by_side import SideBySide
-from napari_mpi.widgets.batch.splitter import FormAndRest
 from napari_mpi.widgets.batch.table import BatchTable
 from napari_mpi.widgets.runs.dock import RunDock, row, wrapped_label
 from napari_mpi.widgets.runs.run import Ending
 
 REFRESH_INTERVAL = 200
 """Milliseconds between two updates of table and status."""
-
-_WIDTH = 440  # pixels
 
 
 class BatchWidget(RunDock):
@@ -44,10 +41,6 @@ class BatchWidget(RunDock):
         self._lay_out()
         self._connect()
         self._show_state()
-
-    def sizeHint(self) -> QSize:
-        """Return a size that leaves room for the messages in the table."""
-        return QSize(_WIDTH, super().sizeHint().height())
 
     def reset_choices(self, event: Any = None) -> None:
         """Refresh the list of weights; napari calls it on every change."""
@@ -77,24 +70,18 @@ class BatchWidget(RunDock):
     def _lay_out(self) -> None:
         looking = row(self.open_button, self.failed_box)
         looking.setStretch(0, 1)
-        below = QVBoxLayout()
-        below.setContentsMargins(0, 0, 0, 0)
-        below.addWidget(self.hint)
-        below.addLayout(row(self.start_button, self.retry_button))
-        below.addLayout(self._running_row())
-        below.addWidget(self.status)
-        below.addWidget(self.table, stretch=1)
-        below.addLayout(looking)
-        below.addWidget(wrapped_label("For research use only, not for diagnosis."))
-        lower = QWidget()
-        lower.setLayout(below)
-        self._parts = FormAndRest(self.form, lower)
         layout = QVBoxLayout()
-        layout.addWidget(self._parts)
-        self.setLayout(layout)
+        layout.addWidget(self.form)
+        layout.addWidget(self.hint)
+        layout.addLayout(row(self.start_button, self.retry_button))
+        layout.addLayout(self._running_row())
+        layout.addWidget(self.status)
+        layout.addWidget(self.table, stretch=1)
+        layout.addLayout(looking)
+        layout.addWidget(wrapped_label("For research use only, not for diagnosis."))
+        self._fill(layout)
 
     def _connect(self) -> None:
-        self.form.method.advanced.toggled.connect(self._parts.share_out)
         self.form.command_button.clicked.connect(self.copy_command_line)
         self.start_button.clicked.connect(partial(self._start, retry_failed=False))
         self.retry_button.clicked.connect(partial(self._start, retry_failed=True))

@@ -58,7 +58,7 @@ class DenoiseWidget(RunDock):
             layout.addWidget(part)
         layout.addStretch()
         layout.addWidget(wrapped_label("For research use only, not for diagnosis."))
-        self.setLayout(layout)
+        self._fill(layout)
 
     def _connect(self) -> None:
         self.form.command_button.clicked.connect(self.copy_command_line)

@@ -7,7 +7,6 @@ from magicgui.widgets import ComboBox
 from magicgui.widgets.bases import ValueWidget
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from napari_mpi.engine.networks.catalogue import (
     DEFAULT_WEIGHTS,
@@ -22,6 +21,7 @@ from napari_mpi.engine.settings.presets import (
     preset_name,
 )
 from napari_mpi.widgets.forms.device_entry import DeviceEntry
+from napari_mpi.widgets.runs.fold import Fold
 from napari_mpi.widgets.forms.settings_form import (
     Form,
     SettingsForm,
@@ -131,7 +131,7 @@ class MethodForm(QWidget):
     ) -> None:
         own = [self.noise, self.effort, self.weights, self.device]
         self.rows = Form([*above, *own, *below])
-        self.advanced = QCollapsible("Advanced")
+        self.advanced = Fold("Advanced")
         for part in (*folded, self.settings, self.file_button, self.command_button):
             self.advanced.addWidget(part)
         layout = QVBoxLayout()

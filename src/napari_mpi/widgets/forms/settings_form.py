@@ -20,7 +20,7 @@ from napari_mpi.engine.settings.pretraining import PretrainingConfig
 C = TypeVar("C", FillingConfig, NetworkConfig, PretrainingConfig)
 
 _SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-_LETTERS_SHOWN = 16
+_LETTERS_SHOWN = 8
 
 NOISE_LABELS: dict[Noise, str] = {
     "auto": "auto: found out from the image",
@@ -68,6 +68,11 @@ class Form(QWidget):
         self._entries = {entry.name: entry for entry in entries}
         self._rows = QFormLayout()
         self._rows.setContentsMargins(0, 0, 0, 0)
+        # A long label goes above its entry rather than widen the whole dock.
+        self._rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        self._rows.setFieldGrowthPolicy(
+            QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
+        )
         for entry in entries:
             self._rows.addRow(entry.label, entry.native)
             if isinstance(entry.native, QComboBox):

@@ -55,7 +55,7 @@ class PretrainWidget(RunDock):
         layout.addWidget(self.status)
         layout.addWidget(self.curve)
         layout.addStretch()
-        self.setLayout(layout)
+        self._fill(layout)
 
     def _connect(self) -> None:
         self.start_button.clicked.connect(partial(self._start, resume=False))

@@ -7,7 +7,6 @@ from typing import Any
 from magicgui.widgets import ComboBox, FileEdit, LineEdit
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from napari_mpi.engine.networks.catalogue import (
     checkpoint_path,
@@ -17,6 +16,7 @@ from napari_mpi.engine.networks.catalogue import (
 from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.engine.settings.recipes import NETWORK_SETTINGS, RECIPES, Recipe
 from napari_mpi.widgets.forms.device_entry import DeviceEntry
+from napari_mpi.widgets.runs.fold import Fold
 from napari_mpi.widgets.forms.settings_form import Form, SettingsForm
 from napari_mpi.widgets.pretrain.job import PretrainRequest
 
@@ -106,7 +106,7 @@ class PretrainForm(QWidget):
 
     def _lay_out(self) -> None:
         self._choices = Form([self.folder, self.recipe, self.name, self.device])
-        self.advanced = QCollapsible("Advanced")
+        self.advanced = Fold("Advanced")
         self.advanced.addWidget(self.network)
         self.advanced.addWidget(self.settings)
         layout = QVBoxLayout()

@@ -7,9 +7,18 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QApplication, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_mpi.engine.runtime.errors import EngineError
+from napari_mpi.widgets.runs.fold import Scrolled
 from napari_mpi.widgets.runs.run import Ending
 
 
@@ -77,6 +86,14 @@ class RunDock(QWidget):
         raise NotImplementedError
 
     # -- how it looks ------------------------------------------------------------
+
+    def _fill(self, column: QLayout) -> None:
+        """Put the parts of the dock where they can be scrolled to."""
+        inside = QWidget()
+        inside.setLayout(column)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(Scrolled(inside))
 
     def _running_row(self) -> QHBoxLayout:
         return row(self.pause_button, self.stop_button, self.cancel_button)
