@@ -86,6 +86,13 @@ def _measured(
 
 def _layers(sample: SampleImage) -> list[tuple[Any, dict[str, Any], str]]:
     colour = sample.axes.endswith("S")
-    clean = {"name": f"{sample.name} (clean)", "rgb": colour, "visible": False}
+    # As the docks know it: never offered first, see widgets/layers/roles.
+    marked = {"napari-mpi": {"shows": "reference"}}
+    clean = {
+        "name": f"{sample.name} (clean)",
+        "rgb": colour,
+        "visible": False,
+        "metadata": marked,
+    }
     noisy = {"name": f"{sample.name} (noisy)", "rgb": colour}
     return [(sample.clean, clean, "image"), (sample.noisy, noisy, "image")]

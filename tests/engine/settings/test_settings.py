@@ -83,7 +83,7 @@ def test_preset_equals_the_papers_table(name):
         ("merge", True, ["passes are 0", "set passes to 5"]),
         ("merge", "yes", ["merge", "'yes'", "True, False"]),
         ("passes", 101, ["passes", "101", "from 0 to 100"]),
-        ("weights_ema_decay", 1, ["weights' EMA decay", "1", "below 1"]),
+        ("weights_ema_decay", 1, ["weights EMA decay", "1", "below 1"]),
         ("precision", "half", ["'half'", "float32, bfloat16, auto"]),
         ("pixel_unshuffle", 0, ["pixel unshuffle", "0", "from 1 to 8"]),
         ("pixel_unshuffle", 9, ["pixel unshuffle", "9", "from 1 to 8"]),

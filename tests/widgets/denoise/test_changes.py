@@ -48,7 +48,7 @@ def test_the_source_may_change_while_it_is_denoised(
     assert (run.result.data != noisy).any()
 
 
-def test_a_deleted_result_comes_back_when_it_is_done(
+def test_deleting_the_result_cancels_the_run_and_it_does_not_come_back(
     viewer, make_widget, noisy, half_way, qtbot
 ):
     viewer.add_image(noisy, name="cells")
@@ -57,8 +57,43 @@ def test_a_deleted_result_comes_back_when_it_is_done(
     viewer.layers.remove(run.result)
     half_way.set()
     wait_for_end(run, qtbot)
-    (layer,) = result_layers(viewer)
-    assert (layer.data != noisy).any()
+    assert run.ending.value == "cancelled"
+    assert not result_layers(viewer)
+    assert widget.status.text() == "Cancelled: its layer was deleted"
+    assert widget.start_button.isEnabled()
+
+
+def test_a_run_is_forgotten_with_its_result(viewer, make_widget, noisy, qtbot):
+    viewer.add_image(noisy, name="cells")
+    widget = make_widget()
+    run = start(widget, qtbot)
+    wait_for_end(run, qtbot)
+    assert widget.status.text().startswith("Done in")
+    viewer.layers.remove(run.result)
+    assert widget.run is None
+    assert widget.status.text() == widget.details.text() == ""
+    assert not widget.pause_button.isEnabled()
+    assert widget.curve.losses == ()
+
+
+def test_cancelling_a_later_run_leaves_the_earlier_result_s_buttons(
+    viewer, make_widget, noisy, gate, qtbot
+):
+    viewer.add_image(noisy, name="cells")
+    widget = make_widget()
+    first = start(widget, qtbot)
+    wait_for_end(first, qtbot)
+    gate.clear()
+    widget.start_button.click()
+    second = widget.run
+    assert second is not first
+    widget.cancel_button.click()
+    gate.set()
+    wait_for_end(second, qtbot)
+    assert widget.run is first
+    assert widget.status.text() == "Cancelled"
+    assert widget.comparing.removed.isEnabled()
+    assert widget.comparing.before.isEnabled()
 
 
 def test_a_renamed_result_goes_on_to_its_end(

@@ -76,8 +76,9 @@ def test_the_image_changes_while_the_work_goes_on(
     qtbot.waitUntil(
         lambda: (layer.data != first).any() and len(drawn) > 1, timeout=TIMEOUT
     )
-    assert "iteration" in widget.status.text()
+    assert widget.status.text().startswith("Learning the image, ")
     assert "left" in widget.status.text()
+    assert "iteration" in widget.details.text()
     widget.cancel_button.click()
     wait_for_end(run, qtbot)
 
@@ -109,7 +110,7 @@ def test_the_buttons_follow_the_state(real_viewer, make_widget, noisy, qtbot):
     assert enabled() == [False, False, False, False]
     wait_for_end(run, qtbot)
     assert enabled() == [True, True, False, False]
-    assert widget.start_button.text() == "Denoise again"
+    assert widget.start_button.text() == "Denoise noisy"
     assert widget.pause_button.text() == "Continue"
 
 
@@ -201,8 +202,12 @@ def test_two_viewers_denoise_at_the_same_time(
     runs = [start(make_widget(on), qtbot) for on in (viewer, other)]
     for run in runs:
         wait_for_end(run, qtbot)
-    assert [layer.name for layer in result_layers(viewer)] == ["here (denoised)"]
-    assert [layer.name for layer in result_layers(other)] == ["there (denoised)"]
+    assert [layer.name for layer in result_layers(viewer)] == [
+        "here (denoised, independent-fast)"
+    ]
+    assert [layer.name for layer in result_layers(other)] == [
+        "there (denoised, independent-fast)"
+    ]
 
 
 def test_closing_the_window_ends_the_run(

@@ -8,6 +8,7 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication
 
 from napari_mpi.engine.settings.presets import preset
+from napari_mpi.widgets.layers.selection import Scope
 
 pytestmark = pytest.mark.gui
 TIMEOUT = 600_000  # ms; ends once there, however busy the machine
@@ -46,6 +47,8 @@ def test_the_axes_are_asked_for_only_where_they_are_not_certain(
     assert form.request().selection.axes == "TYX"
     form.command_button.click()
     assert "--axes TYX" in QApplication.clipboard().text()
+    form.scope.value = Scope.PLANE
+    form.command_button.click()
     assert any("not only this plane" in message for message in messages())
     viewer.add_image(noisy, name="another")  # napari has all choices made anew
     assert form.axes.value == "TYX"

@@ -43,14 +43,14 @@ def counted(planes, side):
         ("YX", (9, 9), [Scope.IMAGE, Scope.VIEW]),
         ("YXS", (9, 9, 3), [Scope.IMAGE, Scope.VIEW]),
         ("ZYX", (1, 9, 9), [Scope.IMAGE, Scope.VIEW]),
-        ("ZYX", (4, 9, 9), [Scope.PLANE, Scope.LAYER, Scope.VIEW]),
-        ("CYX", (4, 9, 9), [Scope.CHANNEL, Scope.LAYER, Scope.VIEW]),
+        ("ZYX", (4, 9, 9), [Scope.LAYER, Scope.PLANE, Scope.VIEW]),
+        ("CYX", (4, 9, 9), [Scope.LAYER, Scope.CHANNEL, Scope.VIEW]),
         (
             "CZYX",
             (2, 4, 9, 9),
-            [Scope.PLANE, Scope.CHANNEL, Scope.LAYER, Scope.VIEW],
+            [Scope.LAYER, Scope.PLANE, Scope.CHANNEL, Scope.VIEW],
         ),
-        ("CZYX", (1, 4, 9, 9), [Scope.PLANE, Scope.LAYER, Scope.VIEW]),
+        ("CZYX", (1, 4, 9, 9), [Scope.LAYER, Scope.PLANE, Scope.VIEW]),
     ],
 )
 def test_only_parts_that_differ_are_offered(axes, shape, offered):
@@ -211,15 +211,15 @@ def test_the_scope_s_choice_is_kept_where_it_is_there(qapp):
     single = viewer.add_image(np.zeros((40, 50)))
     entries = PartEntries(viewer)
     entries.offer(stack)
-    assert entries.scope.value is Scope.PLANE
-    entries.scope.value = Scope.LAYER
-    entries.offer(other)
     assert entries.scope.value is Scope.LAYER
+    entries.scope.value = Scope.PLANE
+    assert entries.meant == "this plane"
+    entries.offer(other)
+    assert entries.scope.value is Scope.PLANE
     entries.offer(single)
     assert (entries.scope.value, entries.meant) == (Scope.IMAGE, None)
-    entries.offer(stack)  # never a whole stack that nobody has asked for
-    assert entries.scope.value is Scope.PLANE
-    assert entries.meant == "this plane"
+    entries.offer(stack)
+    assert (entries.scope.value, entries.meant) == (Scope.LAYER, None)
 
 
 def test_choosing_channels_as_axes_offers_them_as_parts(qapp):

@@ -104,6 +104,7 @@ def test_a_view_that_shows_no_plane_is_told_before_the_start(
     viewer.add_image(np.stack([noisy] * 3))
     widget = make_widget()
     assert widget.start_button.isEnabled()
+    widget.form.scope.value = Scope.PLANE
     viewer.dims.ndisplay = 3
     assert "shows no plane" in widget.hint.text()
     widget.form.scope.value = Scope.LAYER

@@ -38,7 +38,8 @@ def test_psnr_is_shown_against_a_reference(viewer, make_widget, noisy, qtbot):
     run = start(widget, qtbot)
     assert " dB" in run.describe()
     wait_for_end(run, qtbot)
-    assert "SSIM" in widget.status.text()
+    assert " \N{RIGHTWARDS ARROW} " in widget.status.text()
+    assert "SSIM" in widget.details.text()
 
 
 @pytest.mark.parametrize(
@@ -138,8 +139,9 @@ def test_what_the_noise_is_like_is_told_and_kept(viewer, make_widget, rng, qtbot
     run = start(widget, qtbot)
     wait_for_end(run, qtbot)
     words = "pixel-independent, Gaussian-like, about 9.9 grey levels; masks 30 %"
-    assert f"noise: {words}" in widget.status.text()
-    assert "correlated" not in widget.status.text()
+    assert "noise of about 9.9 grey levels" in widget.status.text()
+    assert f"noise: {words}" in widget.details.text()
+    assert "correlated" not in widget.details.text()
     (layer,) = result_layers(viewer)
     (noise,) = layer.metadata["napari-mpi"]["reached"]["noise"]
     assert noise["words"] == words
@@ -164,11 +166,11 @@ def test_what_was_removed_is_shown_on_request(
     viewer.dims.set_current_step(0, 1)
     widget = make_widget()
     widget.form.scope.value = Scope.PLANE
-    assert not widget.removed_button.isEnabled()
+    assert not widget.comparing.removed.isEnabled()
     run = start(widget, qtbot)
     wait_for_end(run, qtbot)
-    widget.removed_button.click()
-    layer = viewer.layers["cells (noise removed)"]
+    widget.comparing.removed.click()
+    layer = viewer.layers["cells (noise removed, Z 1)"]
     assert layer is not run.result
     left = stack[1:].astype(float) - run.result.data
     np.testing.assert_array_equal(np.asarray(layer.data), left)
@@ -177,7 +179,7 @@ def test_what_was_removed_is_shown_on_request(
     low, high = layer.contrast_limits
     assert high == -low == pytest.approx(3 * left.std())
     viewer.layers.remove(run.result)
-    assert not widget.removed_button.isEnabled()
+    assert not widget.comparing.removed.isEnabled()
 
 
 def test_what_was_removed_from_colours_is_grey(viewer, make_widget, rng, qtbot):
@@ -185,7 +187,7 @@ def test_what_was_removed_from_colours_is_grey(viewer, make_widget, rng, qtbot):
     viewer.add_image(tissue, name="tissue", rgb=True)
     widget = make_widget()
     wait_for_end(start(widget, qtbot), qtbot)
-    widget.removed_button.click()
+    widget.comparing.removed.click()
     layer = viewer.layers["tissue (noise removed)"]
     assert not layer.rgb
     assert layer.data.shape == (24, 20)

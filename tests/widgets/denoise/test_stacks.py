@@ -78,7 +78,7 @@ def test_the_slider_decides_which_plane_is_filled_next(
     qtbot.waitUntil(lambda: run.ending.value != "running", timeout=TIMEOUT)
     assert order[:2] == [6, 1]
     assert sorted(order) == list(range(9))
-    assert "9 of 9 planes done" in widget.status.text()
+    assert "9 of 9 planes done" in widget.details.text()
     assert all((run.result.data[n] != stack[n]).any() for n in range(9))
     assert run.result.metadata["napari-mpi"]["reached"]["planes"] == 9
 

@@ -18,6 +18,7 @@ from napari_mpi.engine.images.axes import ImageAxes, Index
 from napari_mpi.engine.images.marks import WORDS, Mark, Marks, is_void
 from napari_mpi.engine.images.quality import VoidOf
 from napari_mpi.engine.noise.choice import Choice
+from napari_mpi.engine.noise.findings import NoiseFindings
 from napari_mpi.engine.settings.filling import FillingConfig
 from napari_mpi.engine.settings.presets import GUARDED, UNMERGED
 
@@ -206,6 +207,10 @@ class DenoisingState:
             f"channel{'s' * (len(of) > 1)} {', '.join(map(str, of))}: {words}"
             for words, of in lines.items()
         )
+
+    def found(self) -> list[NoiseFindings]:
+        """Return what was found of the noise in the channels that were looked at."""
+        return [c.found for _, c in self._choices() if c.found is not None]
 
     def _choices(self) -> Iterator[tuple[int, Choice]]:
         for number, channel in sorted(self.channels.items()):

@@ -66,6 +66,10 @@ class LazyArray:
     def __getitem__(self, index: Any) -> Array:
         return self.read(full_index(index, self.shape))
 
+    def __deepcopy__(self, memo: Any) -> "LazyArray":
+        """Return itself: a copy would be of the same file."""
+        return self
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         """Read everything."""
         return np.asarray(self[...], dtype)

@@ -102,6 +102,16 @@ class NoiseFindings:
             parts.append(f"{100 * self.hot:.2g} % hot pixels")
         return ", ".join(parts)
 
+    def in_short(self) -> str:
+        """Return what was found, as a person says it who never heard of noise laws."""
+        told = f"noise of about {_digits(self.level)} grey levels"
+        if self.is_correlated:
+            return f"{told}, shared by neighbouring pixels"
+        if self.is_weak:
+            return f"{told} at most, weak beside the detail"
+        is_light = self.signal_dependence > _GAUSSIAN
+        return told + ", like a camera's" * is_light
+
     def _space(self) -> str:
         if self.correlation < SLIGHT:
             return "pixel-independent"

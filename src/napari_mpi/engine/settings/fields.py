@@ -98,8 +98,9 @@ def check(config: Any) -> None:
         For the first that is not.
     """
     for field in dataclasses.fields(config):
-        value, label = getattr(config, field.name), field.metadata["label"]
-        name = label if label[:2].isupper() else label[0].lower() + label[1:]
+        # As the command line and Python name it; a form lets nobody go beyond.
+        name = field.name.replace("_", " ").replace("ema", "EMA")
+        value = getattr(config, field.name)
         if field.type is bool:
             require_choice(name, value, (True, False))
         elif get_origin(field.type) is Literal:

@@ -94,25 +94,28 @@ class FillingConfig:
     mask_ratio: float = setting(
         0.30,
         "Mask ratio",
-        "share of pixels hidden in each iteration",
+        "share of pixels hidden in each iteration; with 0.3, each is still predicted"
+        " from close neighbours",
         low=0,
         below=1,
         step=0.01,
     )
     shared_mask: bool = setting(
-        False, "Shared mask", "hide the same pixels in every colour channel"
+        False,
+        "Shared mask",
+        "hide the same pixels in every colour; needed where colours share their noise",
     )
     iterations: int = setting(
         200,
         "Iterations",
-        "number of masks drawn and optimiser steps",
+        "steps of learning from your image, at most; most images need less than 100",
         low=1,
         high=1_000_000,
     )
     learning_rate: float = setting(
         2e-3,
         "Learning rate",
-        "step size of Adam; 0 fills without adapting the network",
+        "how fast the network learns; 0 takes it as it is, larger values can diverge",
         low=0,
         below=10,
         step=0.00001,
@@ -120,75 +123,114 @@ class FillingConfig:
     ema_decay: float = setting(
         0.90,
         "EMA decay",
-        "share of the ensemble that survives one fill",
+        "share of the running average that survives one prediction; a higher one"
+        " smooths over more of them",
         low=0,
         below=1,
         step=0.001,
     )
     ensemble_start: EnsembleStart = setting(
-        "noisy", "Ensemble start", "what the ensemble holds before its first fill"
+        "noisy",
+        "Ensemble start",
+        "what the running average begins with; the paper begins with the noisy image",
     )
     ensemble_of: EnsembleOf = setting(
-        "hidden", "Ensemble of", "predictions that enter the ensemble"
+        "hidden",
+        "Ensemble of",
+        "predictions that enter the running average; those of hidden pixels know"
+        " nothing of the pixel's own noise",
     )
     guard: bool = setting(
-        False, "Guard", "don't adapt where noise is correlated between neighbours"
+        False,
+        "Spare correlated noise",
+        "don't learn where neighbours share their noise; it could be predicted, and"
+        " would come back",
     )
     keep_means: bool = setting(
-        False, "Keep means", "bring local means back to those of the noisy image"
+        False,
+        "Keep local means",
+        "bring the brightness of every region back to that of the noisy image; noise"
+        " leaves it right, a network may not",
     )
     crop: int = setting(
         0,
-        "Crop",
-        "side in pixels of the crops to adapt on; 0 for the whole image",
+        "Crop side (pixels)",
+        "part of the image that one step learns from; 0 for all of it, which is slow"
+        " for large images",
         low=0,
         high=65_536,
     )
     share: bool = setting(
         False,
-        "Share",
-        "adapt once to all planes of a channel, not to each from scratch",
+        "Learn once per channel",
+        "learn from all planes of a channel together; each by itself takes far longer",
     )
     passes: int = setting(
         0,
-        "Passes",
-        "complementary masks at the end; 0 takes the ensemble of the iterations",
+        "Last passes",
+        "predictions of every pixel in the end, which are averaged; 0 takes the running"
+        " average instead, as the paper does",
         low=0,
         high=100,
     )
     merge: bool = setting(
-        False, "Merge", "merge predictions with the pixels' own values, by their errors"
+        False,
+        "Use pixels' own values",
+        "average each prediction with the pixel's own value, by what is known of their"
+        " errors; not where neighbours share their noise",
     )
     stop: bool = setting(
-        False, "Stop by itself", "stop when further iterations no longer pay"
+        False,
+        "Stop by itself",
+        "stop learning when pixels that are kept aside are predicted no better; saves"
+        " time and keeps noise from being learnt",
     )
     weights_ema_decay: float = setting(
         0.0,
         "Weights' EMA decay",
-        "share of the averaged weights that survives one iteration",
+        "share of the averaged network that survives one step; the average is steadier"
+        " than the last step",
         low=0,
         below=1,
         step=0.001,
     )
-    precision: FillingPrecision = setting("float32", "Precision", "of the convolutions")
+    precision: FillingPrecision = setting(
+        "float32",
+        "Precision",
+        "of the arithmetic; 'auto' takes bfloat16 where the device is faster with it",
+    )
     pixel_unshuffle: int = setting(
         1,
-        "Pixel unshuffle",
-        "take the image apart into this many sub-images a side",
+        "Take apart (by pixels)",
+        "denoise every second, third ... pixel as an image of its own; it breaks noise"
+        " that neighbours share, and loses detail",
         low=1,
         high=8,
     )
     blend: bool = setting(
-        False, "Blend", "average predictions of the image as it is and taken apart"
+        False,
+        "Average with taken apart",
+        "average the image as it is with that taken apart; their errors have little in"
+        " common",
     )
     hot_pixels: bool = setting(
-        False, "Hot pixels", "fill single pixels that stand far out before all else"
+        False,
+        "Fill hot pixels",
+        "replace single pixels far out of their surroundings before all else; on where"
+        " such pixels are found",
     )
     by_noise: bool = setting(
-        False, "By noise", "let the image's own noise choose what fits it"
+        False,
+        "Choose by the noise",
+        "let the noise that is found in the image choose what of all this fits it; what"
+        " you change here stays",
     )
     seed: int = setting(
-        0, "Seed", "the same seed gives the same image", low=0, high=2**63 - 1
+        0,
+        "Seed",
+        "the same seed gives the same image; any number is as good",
+        low=0,
+        high=2**63 - 1,
     )
 
     def __post_init__(self) -> None:

@@ -32,6 +32,7 @@ class BatchWidget(RunDock):
 
     run: BatchRun | None = None
     when_left = Ending.CANCELLED  # nothing half-written stays
+    doing = "Denoising…"
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(BatchForm(), interval=REFRESH_INTERVAL)
@@ -52,7 +53,7 @@ class BatchWidget(RunDock):
         self.retry_button = QPushButton("Retry failed")
         self.open_button = QPushButton("Open")
         self.failed_box = QCheckBox("Only failed")
-        self.stop_button.setText("Stop after this file")
+        self.stop_button.setText("Stop after file")
         self.cancel_button.setText("Cancel now")
         # Names of files are long and short: the table would jump up and down.
         self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing())
@@ -76,6 +77,7 @@ class BatchWidget(RunDock):
         layout.addLayout(row(self.start_button, self.retry_button))
         layout.addLayout(self._running_row())
         layout.addWidget(self.status)
+        layout.addWidget(self.error)
         layout.addWidget(self.table, stretch=1)
         layout.addLayout(looking)
         layout.addWidget(wrapped_label("For research use only, not for diagnosis."))
@@ -95,7 +97,7 @@ class BatchWidget(RunDock):
         idle = not self._is_active()
         problem = self.form.problem() if idle else None
         self._show_problem(problem)
-        self.start_button.setEnabled(idle and not problem)
+        self._show_start("Denoise folder", problem)
         can_retry = idle and not problem and self._has_failed_files()
         self.retry_button.setEnabled(can_retry)
         self.open_button.setEnabled(self.table.chosen_file is not None)
@@ -106,9 +108,6 @@ class BatchWidget(RunDock):
         if run is None or not run.has_failed_files:
             return False
         return bool(self.form.folders() == run.request.folders)
-
-    def _start_text(self) -> str:
-        return "Denoising…" if self._is_active() else "Denoise folder"
 
     # -- a run -------------------------------------------------------------------
 

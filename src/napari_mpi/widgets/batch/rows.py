@@ -14,6 +14,7 @@ from qtpy.QtCore import (
 from qtpy.QtWidgets import QApplication, QStyle
 
 from napari_mpi.batch.outcomes import Outcome, Status
+from napari_mpi.widgets.runs.time_left import in_minutes
 
 FILE, STATUS, TIME, MESSAGE = range(4)
 """The columns."""
@@ -165,15 +166,6 @@ class ShownRows(QSortFilterProxyModel):
     def row_of(self, number: int) -> QModelIndex:
         """Return where a file is shown; an invalid index if it is not."""
         return self.mapFromSource(self._rows.index(number, FILE))
-
-
-def in_minutes(seconds: float) -> str:
-    """Return a time as a person says it: '4.2 s', '2:10', '1:02:10'."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """One run of the Batch widget: its worker, what became of the files, how it ended."""
 
+import dataclasses
 from collections.abc import Callable
 
 from napari.utils import progress
@@ -9,8 +10,9 @@ from napari_mpi.batch.report import CSV_NAME
 from napari_mpi.batch.request import BatchRequest
 from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.engine.runtime.jobs import Job
-from napari_mpi.widgets.batch.rows import in_minutes
 from napari_mpi.widgets.runs.run import Ending, Run
+from napari_mpi.widgets.runs.states import Buttons, RunState
+from napari_mpi.widgets.runs.time_left import in_minutes
 
 _STEPS = 1000  # of the progress bar
 _ENDS = {
@@ -109,9 +111,12 @@ class BatchRun(Run):
         return self.is_over and self._state.count(Status.FAILED) > 0
 
     @property
-    def can_cancel(self) -> bool:
-        """Whether it can be cancelled: also while it is about to stop."""
-        return not self.is_over and self.asked is not Ending.CANCELLED
+    def buttons(self) -> Buttons:
+        """What can be pressed now; it can be cancelled while it is about to stop."""
+        buttons = super().buttons
+        if self.state is RunState.STOPPING and self.asked is Ending.STOPPED:
+            return dataclasses.replace(buttons, cancel=True)
+        return buttons
 
     def describe(self) -> str:
         """Return how far it has come, or how it ended, for the status line."""

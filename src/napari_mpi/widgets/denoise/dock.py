@@ -2,20 +2,24 @@
 
 from typing import Any
 
-from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QPushButton, QVBoxLayout
 
+from napari_mpi.widgets.denoise.comparing import Comparing
 from napari_mpi.widgets.denoise.form import DenoiseForm
 from napari_mpi.widgets.denoise.job import Advance, Finished, Prepared
 from napari_mpi.widgets.denoise.run import DenoiseRun
 from napari_mpi.widgets.runs.curves import LossCurve
-from napari_mpi.widgets.runs.dock import RunDock, wrapped_label
+from napari_mpi.widgets.runs.dock import RunDock, row, wrapped_label
+from napari_mpi.widgets.runs.fold import Fold
 from napari_mpi.widgets.runs.run import Ending
 
 PREVIEW_INTERVAL = 200
 """Milliseconds between two previews: setting a layer's data costs the main thread."""
+
+_LONGEST_NAME = 24  # letters of a layer's name, on the button
+_STATUS_LINES = 2
 
 
 class DenoiseWidget(RunDock):
@@ -28,12 +32,14 @@ class DenoiseWidget(RunDock):
     """
 
     run: DenoiseRun | None = None
+    doing = "Denoising…"
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(DenoiseForm(viewer), interval=PREVIEW_INTERVAL)
         self._viewer = viewer
+        self._kept: DenoiseRun | None = None
         self.curve = LossCurve(viewer)
-        self.removed_button = QPushButton("Show noise removed")
+        self.comparing = Comparing(viewer)
         self._lay_out()
         self._connect()
         self._show_state()
@@ -45,17 +51,25 @@ class DenoiseWidget(RunDock):
     # -- how it looks ------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        self.removed_button.setToolTip(
-            "a layer of source minus result: structure that you see in it was lost"
-        )
+        self.try_button = QPushButton("Try on what I see")
+        self.try_button.setToolTip("only the part of the plane that the canvas shows")
+        self.details = wrapped_label()
+        self.more = Fold("Details")
+        self.more.addWidget(self.details)
+        self.more.addWidget(self.curve)
+        # What is told changes all the time: what is below must not jump.
+        height = _STATUS_LINES * self.status.fontMetrics().lineSpacing()
+        self.status.setMinimumHeight(height)
         self.stop_button.setToolTip("end now and keep what has been reached")
         self.cancel_button.setToolTip("end now and remove the result")
         layout = QVBoxLayout()
-        for part in (self.form, self.hint, self.start_button):
+        for part in (self.form, self.hint, self.start_button, self.try_button):
             layout.addWidget(part)
         layout.addLayout(self._running_row())
-        for part in (self.status, self.removed_button, self.curve):
-            layout.addWidget(part)
+        layout.addWidget(self.status)
+        layout.addWidget(self.error)
+        layout.addLayout(row(*self.comparing.buttons))
+        layout.addWidget(self.more)
         layout.addStretch()
         layout.addWidget(wrapped_label("For research use only, not for diagnosis."))
         self._fill(layout)
@@ -63,47 +77,63 @@ class DenoiseWidget(RunDock):
     def _connect(self) -> None:
         self.form.command_button.clicked.connect(self.copy_command_line)
         self.start_button.clicked.connect(self._start)
-        self.removed_button.clicked.connect(self._show_removed)
+        self.try_button.clicked.connect(self._try)
         self._viewer.layers.events.removed.connect(self._on_layer_removed)
+        self.add_shortcut("Ctrl+Alt+D", self.start_button)
+        self.add_shortcut("Ctrl+Alt+S", self.stop_button)
+        self.add_shortcut("Ctrl+Alt+B", self.comparing.before)
 
     def _on_layer_removed(self, event: Any = None) -> None:
-        if isalive(self):
-            self._check()
+        """Forget a run whose result is gone; end one that is at work on it."""
+        if not isalive(self):
+            return
+        if self._kept is not None and not self._kept.is_shown:
+            self._kept = None
+        run = self.run
+        if run is not None and run.result_layer.is_deleted:
+            if run.is_over:
+                self._forget()
+            else:
+                run.ask(Ending.CANCELLED)
+        self._show_state()
 
-    def _show_removed(self) -> None:
-        if self.run is not None and self.run.can_show_removed:
-            self.run.result_layer.show_removed()
-
-    def _start_text(self) -> str:
-        if self.run is None:
-            return "Denoise"
-        return "Denoise again" if self.run.is_over else "Denoising…"
+    def _forget(self) -> None:
+        """Let go of the run, and of what was told of it."""
+        self.run = self._kept
+        self.curve.clear()
+        self.status.setText("" if self.run is None else self.run.describe())
+        self.details.setText("" if self.run is None else self.run.details())
 
     def _check(self) -> None:
         """Say before the start what cannot be denoised."""
-        problem = self.form.problem()
+        problem, layer = self.form.problem(), self.form.image.value
         self._show_problem(problem)
-        self.start_button.setEnabled(not problem and not self._is_active())
-        self.removed_button.setEnabled(
-            self.run is not None and self.run.can_show_removed
+        self._show_start(f"Denoise {_shortened(layer)}", problem)
+        self.try_button.setEnabled(
+            self.start_button.isEnabled() and self.form.can_be_tried
         )
+        self.comparing.about(self.run)
 
     def _show_state(self) -> None:
         super()._show_state()
         run = self.run
-        tip = ""
-        if run is not None and run.can_continue:
-            tip = f"go on with {run.source.name!r} from where it stands"
-            self.pause_button.setText("Continue")
-            self.pause_button.setEnabled(True)
+        goes_on = run is not None and run.can_continue
+        name = "" if run is None else run.source.name
+        tip = f"go on with {name!r} from where it stands" if goes_on else ""
         self.pause_button.setToolTip(tip)
 
     # -- a run -------------------------------------------------------------------
 
     def _start(self) -> None:
-        request = self._requested()
+        self._denoise(self._requested())
+
+    def _try(self) -> None:
+        self._denoise(self._requested(only_seen=True))
+
+    def _denoise(self, request: Any) -> None:
         if request is not None:
             self.curve.clear()
+            self.comparing.end()
             self._begin(DenoiseRun(self._viewer, self.form.image.value, request))
 
     def _pause_or_continue(self) -> None:
@@ -117,19 +147,40 @@ class DenoiseWidget(RunDock):
         first = not run.has_result
         run.take(event)
         if isinstance(event, Prepared):
-            for notice in event.notices:
-                show_warning(notice)
+            self.tell_once(event.notices)
         if first and run.has_result:
             self._refresh()
             self._show_state()
 
     def _refresh(self) -> None:
         if self.run is not None:
-            self.run.show_newest()
+            # Drawing a volume anew takes seconds: previews wait for the plane view.
+            is_flat = self._viewer.dims.ndisplay == 2
+            self.run.show_newest(layers=is_flat or not self._is_active())
             self.curve.extend(self.run.take_losses())
             self.status.setText(self.run.describe())
+            self.details.setText(self.run.details())
+            self.comparing.about(self.run)
 
     def _show_ended(self) -> None:
         super()._show_ended()
-        if self.run is not None and self.run.ending is Ending.CANCELLED:
-            self.run = None
+        run = self.run
+        if run is None:
+            return
+        if run.is_shown:
+            self._kept = run
+        elif run.ending is Ending.CANCELLED:
+            told = self.status.text()
+            self._forget()
+            self.status.setText(told)
+
+
+def _shortened(layer: Any) -> str:
+    """Return what the button calls an image."""
+    if layer is None:
+        return "an image"
+    name = str(layer.name)
+    if len(name) <= _LONGEST_NAME:
+        return name
+    half = _LONGEST_NAME // 2
+    return f"{name[:half]}…{name[-half:]}"

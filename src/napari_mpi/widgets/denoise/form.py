@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox
-from napari.layers import Image
+from magicgui.widgets import CheckBox
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_mpi.engine.runtime.errors import ImageError
+from napari_mpi.engine.settings.presets import DEFAULT_PRESET
+from napari_mpi.widgets.denoise.image_entry import ImageEntry, LayerEntry
 from napari_mpi.widgets.denoise.job import Request
 from napari_mpi.widgets.denoise.part import PartEntries
 from napari_mpi.widgets.forms.command_line import command_line
@@ -55,22 +57,35 @@ class DenoiseForm(QWidget):
             return problem
         return reference_problem(self.reference.value, self.part.whole(layer))
 
-    def request(self) -> Request:
+    @property
+    def can_be_tried(self) -> bool:
+        """Whether the canvas shows a part of the image that could be denoised alone."""
+        return self.part.can_be_tried(self.image.value)
+
+    def request(self, *, only_seen: bool = False) -> Request:
         """Return what was chosen.
+
+        Parameters
+        ----------
+        only_seen : bool
+            Whether only what the canvas shows is meant, whatever the scope is.
 
         Raises
         ------
         EngineError
             If a layer or a setting cannot be used.
         """
-        selection = self.part.selection(self.image.value)
+        scope = Scope.VIEW if only_seen else None
+        selection = self.part.selection(self.image.value, scope)
         clean = self.reference.value
         reference = None if clean is None else same_part(clean, selection)
+        preset = self.method.preset_name
         return Request(
             selection,
             self.method.chosen(),
             reference,
             wants_uncertainty=self.uncertainty.value,
+            how="" if preset == DEFAULT_PRESET else preset,
         )
 
     def command(self) -> str:
@@ -82,6 +97,8 @@ class DenoiseForm(QWidget):
             If a layer or a setting cannot be used.
         """
         layer = self.image.value
+        if layer is None:
+            raise ImageError("there is no image: open one, or pick a layer")
         how = self.method.chosen(self.axes.stated(layer))
         return command_line(
             layer.source.path,
@@ -102,19 +119,13 @@ class DenoiseForm(QWidget):
         self.method.reset_choices()
         self._on_change()
 
-    def _images(self, _: Any) -> list[Image]:
-        # Of this viewer: magicgui's own list is the current viewer's until docked.
-        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
-
     # -- how it hangs together ---------------------------------------------------
 
     def _make_entries(self) -> None:
-        self.image = ComboBox(name="image", label="Image", choices=self._images)
+        self.image = ImageEntry(self._viewer)
         self.part = PartEntries(self._viewer)
         self.axes, self.scope = self.part.axes, self.part.scope
-        self.reference = ComboBox(
-            name="reference", label="Reference", choices=self._images, nullable=True
-        )
+        self.reference = LayerEntry(self._viewer, name="reference", label="Reference")
         self.reference.tooltip = "a clean image, if any: PSNR and SSIM are shown"
         self.uncertainty = CheckBox(name="uncertainty", text="Uncertainty")
         self.uncertainty.label = ""

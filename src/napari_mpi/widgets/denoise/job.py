@@ -17,6 +17,8 @@ class Request:
     method: Method
     reference: Selection | None = None
     wants_uncertainty: bool = False
+    how: str = ""
+    """What the name of the result should say of the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,21 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last thing that a complete run tells: PSNR and SSIM in words, if known."""
+    """The last thing that a complete run tells.
 
-    quality: str | None
+    Parameters
+    ----------
+    quality : str, optional
+        PSNR and SSIM of the result, in words; None without a reference.
+    before : float, optional
+        PSNR of the source in dB.
+    after : float, optional
+        PSNR of the result in dB.
+    """
+
+    quality: str | None = None
+    before: float | None = None
+    after: float | None = None
 
 
 def denoise_job(
@@ -119,7 +133,7 @@ def denoise_job(
     finally:
         job.close()
     void_of = state.void_in(task.image, layout)
-    yield Finished(_quality(state.result, reference, layout, void_of))
+    yield _finished(state.result, task.image, reference, layout, void_of)
 
 
 def _psnr(snapshot: Any, reference: Any, span: float | None) -> float | None:
@@ -137,9 +151,14 @@ def _psnr(snapshot: Any, reference: Any, span: float | None) -> float | None:
     return float(psnr)
 
 
-def _quality(result: Any, reference: Any, layout: Any, void_of: Any) -> str | None:
+def _finished(
+    result: Any, source: Any, reference: Any, layout: Any, void_of: Any
+) -> Finished:
     from napari_mpi.engine.images.quality import quality
 
     if reference is None:
-        return None
-    return str(quality(result, reference, layout, void_of=void_of))
+        return Finished()
+    before, after = (
+        quality(image, reference, layout, void_of=void_of) for image in (source, result)
+    )
+    return Finished(str(after), before.psnr, after.psnr)

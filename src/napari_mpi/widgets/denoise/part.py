@@ -14,6 +14,7 @@ from napari_mpi.widgets.layers.axes import (
     named_axes,
     possible_axes,
     suggested_axes,
+    told_axes,
 )
 from napari_mpi.widgets.layers.selection import (
     Scope,
@@ -105,8 +106,29 @@ class PartEntries:
         """
         return select(layer, axes=self.axes.axes_of(layer))
 
-    def selection(self, layer: Image) -> Selection:
+    def can_be_tried(self, layer: Image | None) -> bool:
+        """Whether the viewer shows a part of a layer that can be denoised alone."""
+        if layer is None or layer_problem(layer) is not None:
+            return False
+        axes = self.axes.axes_of(layer)
+        if not shows_plane(self._viewer, layer, axes):
+            return False
+        view = field_of_view(self._viewer, layer, axes)
+        try:
+            select(layer, Scope.VIEW, axes=axes, view=view)
+        except EngineError:
+            return False
+        return True
+
+    def selection(self, layer: Image, scope: Scope | None = None) -> Selection:
         """Return the part that is meant, as the viewer shows it now.
+
+        Parameters
+        ----------
+        layer : Image
+            The image.
+        scope : Scope, optional
+            How much of it; what is chosen if None.
 
         Raises
         ------
@@ -114,7 +136,8 @@ class PartEntries:
             If the part cannot be denoised.
         """
         axes = self.axes.axes_of(layer)
-        scope, view = self.scope.value, self._view(layer)
+        scope = scope or self.scope.value
+        view = field_of_view(self._viewer, layer, axes) if scope is Scope.VIEW else None
         # The sliders are asked only where they matter: while layers come and go, the
         # viewer's dimensions are for a moment not those of its layers.
         step = () if scope.is_everything else shown_step(self._viewer, layer)
@@ -167,8 +190,8 @@ class AxesEntry(ComboBox):
 
     @property
     def is_needed(self) -> bool:
-        """Whether there is anything to choose."""
-        return len(self._offered) > 1
+        """Whether there is anything to choose: not where the file says it."""
+        return len(self._offered) > 1 and not (self._layer and told_axes(self._layer))
 
     def axes_of(self, layer: Image) -> str:
         """Return a layer's axes: as labelled, as chosen, or else the likeliest."""

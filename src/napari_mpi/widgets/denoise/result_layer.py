@@ -17,7 +17,7 @@ class ResultLayer:
     """A layer that is made when there is something to show, and filled in parts.
 
     It holds the layer itself, not its name: it may be renamed or reordered meanwhile.
-    One that a person deletes comes back at the end only.
+    One that a person deletes does not come back.
 
     Parameters
     ----------
@@ -27,10 +27,15 @@ class ResultLayer:
         The noisy layer.
     selection : Selection
         What of it is denoised.
+    how : str
+        What else its name should say: how it is denoised.
     """
 
-    def __init__(self, viewer: Viewer, source: Image, selection: Selection) -> None:
+    def __init__(
+        self, viewer: Viewer, source: Image, selection: Selection, how: str = ""
+    ) -> None:
         self.layer: Image | None = None
+        self._how = how
         self._viewer, self._source, self._selection = viewer, source, selection
         self._kept: Any = None
 
@@ -74,13 +79,12 @@ class ResultLayer:
             self.layer.refresh(extent=False)
 
     def show(self, result: Any, made: Mapping[str, Any]) -> None:
-        """Show all of it at the end; in a new layer if that of the run was deleted."""
-        if self.is_there:
-            assert self.layer is not None
-            self.layer.data = copied(result)
+        """Show all of it at the end, unless a person has deleted it."""
+        if self.layer is None:
+            self._add(finished(result), made)
+        elif self.is_there:
+            self.layer.data = finished(result)
             self.layer.metadata = {**self.layer.metadata, "napari-mpi": dict(made)}
-        else:
-            self._add(copied(result), made)
 
     def restore(self) -> None:
         """Bring back what was there before the run went on; its metadata says how."""
@@ -103,14 +107,30 @@ class ResultLayer:
         self._add_beside(
             np.asarray(removed) if is_small(removed) else removed,
             {**self.layer.metadata["napari-mpi"], "shows": "source minus result"},
-            what="noise removed",
+            what=self._worded("noise removed"),
             contrast_limits=removed.limits(),
             colormap="gray",
         )
 
     def _add(self, image: Any, made: Mapping[str, Any]) -> None:
         index = self._selection.index
-        self.layer = add_result(self._viewer, self._source, image, index, dict(made))
+        self.layer = add_result(
+            self._viewer,
+            self._source,
+            image,
+            index,
+            dict(made),
+            what=self._worded(how=self._how),
+        )
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether there was a layer, and a person has deleted it."""
+        return self.layer is not None and not self.is_there
+
+    def _worded(self, what: str = "denoised", how: str = "") -> str:
+        """Return what a layer's name says of it: what it is, where, and how made."""
+        return ", ".join(word for word in (what, self._selection.where, how) if word)
 
     def _add_beside(self, image: Any, made: Mapping[str, Any], **looks: Any) -> Image:
         """Add a grey layer that overlays the source too."""
@@ -118,6 +138,24 @@ class ResultLayer:
         return add_result(
             self._viewer, self._source, image, index, dict(made), rgb=False, **looks
         )
+
+
+def finished(result: Any) -> Any:
+    """Return a result that no more is written to, as an array that behaves as one.
+
+    One on disk becomes a dask array: it is read when it is asked for, and can be
+    reduced, compared, saved and duplicated.
+    """
+    if isinstance(result, np.ndarray):
+        return result.copy()
+    import dask.array
+
+    # A chunk is a plane: that is how it is read.
+    chunks = [1] * (result.ndim - 2) + list(result.shape[-2:])
+    if result.ndim > 2 and result.shape[-1] in (3, 4):
+        chunks = [1] * (result.ndim - 3) + list(result.shape[-3:])
+    from_array: Any = dask.array.from_array
+    return from_array(result, chunks=chunks, asarray=True, fancy=False, name=False)
 
 
 def copied(result: Any) -> Any:

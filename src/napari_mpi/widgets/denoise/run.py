@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from napari.layers import Image
-from napari.utils import progress
 from napari.viewer import Viewer
 
+from napari_mpi.engine.noise.findings import NoiseFindings
 from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.widgets.denoise.job import (
     Advance,
@@ -20,6 +20,8 @@ from napari_mpi.widgets.denoise.looking import Looking
 from napari_mpi.widgets.denoise.result_layer import ResultLayer
 from napari_mpi.widgets.denoise.spread_layer import SpreadLayer
 from napari_mpi.widgets.runs.run import Ending, Run
+from napari_mpi.widgets.runs.states import RunState
+from napari_mpi.widgets.runs.time_left import TimeLeft, in_minutes, in_words
 
 _STEPS = 1000  # of the progress bar, for one plane
 
@@ -41,10 +43,11 @@ class DenoiseRun(Run):
         super().__init__()
         self.source = source
         self.request = request
-        self.result_layer = ResultLayer(viewer, source, request.selection)
+        parts = viewer, source, request.selection
+        self.result_layer = ResultLayer(*parts, request.how)
         self.spread: SpreadLayer | None = None
         if request.wants_uncertainty:
-            self.spread = SpreadLayer(viewer, source, request.selection)
+            self.spread = SpreadLayer(*parts)
         self._viewer = viewer
         self._further = request.method.config.iterations
         self._state: Any = None
@@ -54,8 +57,12 @@ class DenoiseRun(Run):
         self._unshown: dict[str, Any] = {}
         self._losses: list[float] = []
         self._psnr: float | None = None
-        self._quality: str | None = None
+        self._was_deleted = False
+        self._finished = Finished()
         self._notes: list[str] = []
+        self._warnings: list[str] = []
+        self._found: list[NoiseFindings] = []
+        self._time = TimeLeft()
 
     # -- what it does ------------------------------------------------------------
 
@@ -65,7 +72,7 @@ class DenoiseRun(Run):
         ended: Callable[[EngineError | None], None],
     ) -> None:
         """Start, or go on from the state that the run before left."""
-        self._quality = None
+        self._finished, self._time = Finished(), TimeLeft()
         if self._state is not None:
             self.result_layer.keep(self._state.result)
             if self.spread is not None:
@@ -104,13 +111,16 @@ class DenoiseRun(Run):
                 self._unshown[repr(event.snapshot.index)] = event.snapshot
                 self._psnr = event.psnr
         else:
-            self._quality = event.quality
+            self._finished = event
 
-    def show_newest(self) -> None:
-        """Bring layers and progress bar up to date."""
-        parts, self._unshown = list(self._unshown.values()), {}
+    def show_newest(self, *, layers: bool = True) -> None:
+        """Bring the progress bar up to date, and the layers if they are wanted."""
         if self._bar is not None:
             self._bar.update(self._done - self._bar.n)
+            self._time.note(self._worked, self.fraction)
+        if not layers:
+            return
+        parts, self._unshown = list(self._unshown.values()), {}
         if parts and self._prepared is not None:
             fresh = [(snapshot.index, snapshot.image) for snapshot in parts]
             self.result_layer.preview(self._prepared.image, fresh, self._prepared.made)
@@ -133,6 +143,9 @@ class DenoiseRun(Run):
         """
         if self._looking is not None:
             self._looking.close()
+        self._was_deleted = self.result_layer.is_deleted
+        if self._was_deleted:
+            self.asked = Ending.CANCELLED
         self._put_away(error)
         self._looking = None
         self._unshown = {}
@@ -155,9 +168,19 @@ class DenoiseRun(Run):
         return self._newest is not None
 
     @property
+    def is_shown(self) -> bool:
+        """Whether its result can be seen."""
+        return self.result_layer.is_there
+
+    @property
+    def can_compare(self) -> bool:
+        """Whether there are both a result, or a preview of it, and its source."""
+        return self.is_shown and self.source in self._viewer.layers
+
+    @property
     def can_show_removed(self) -> bool:
         """Whether there is a result to take from its source, and it has ended."""
-        return self.is_over and self.result_layer.is_there
+        return self.is_over and self.is_shown
 
     @property
     def fraction(self) -> float:
@@ -176,40 +199,61 @@ class DenoiseRun(Run):
         )
 
     def describe(self) -> str:
-        """Return in one line how far it has come."""
-        if not self.is_over and self.asked is not Ending.NOT_YET:
-            return "stopping…"
-        if self._newest is None and not self.is_over:
-            return "preparing…"
+        """Return in one line how far it has come, or how it ended."""
+        if self.is_over:
+            return self._described_end()
+        if self.state is RunState.STOPPING:
+            return "Stopping…"
         if self._newest is None:
-            flat = " · constant: nothing to denoise"
-            return self.ending.value + flat * (self.ending is Ending.COMPLETE)
-        parts = [*self._described_pace(self._newest.snapshot), *self._notes]
+            return "Preparing…"
+        snapshot = self._newest.snapshot
+        parts = [_stage_in_words(snapshot)]
+        parts += ["paused" if self.is_paused else self._time_left()]
+        if self._psnr is not None:
+            parts.append(f"{self._psnr:.1f} dB")
+        return ", ".join(parts)
+
+    def details(self) -> str:
+        """Return what else is known, a line for each."""
+        lines = []
+        if self._newest is not None:
+            snapshot = self._newest.snapshot
+            lines.append(snapshot.stage)
+            if snapshot.planes > 1:
+                lines.append(f"{snapshot.done} of {snapshot.planes} planes done")
+        if self._finished.quality is not None:
+            lines.append(self._finished.quality)
+        lines += self._notes
         if self._prepared is not None:
-            parts.append(self._prepared.device)
-        return " · ".join(parts)
+            lines.append(f"on {self._prepared.device}")
+        return "\n".join(lines)
 
     # -- its parts ---------------------------------------------------------------
 
-    def _described_pace(self, snapshot: Any) -> list[str]:
-        parts = [snapshot.stage]
-        if snapshot.planes > 1:
-            parts.insert(0, f"{snapshot.done} of {snapshot.planes} planes done")
-        if not self.is_over:
-            parts += ["paused" if self.is_paused else self._time_left()]
-        else:
-            parts += [self.ending.value, f"{self._seconds:.0f} s"]
-        if self._quality is not None:
-            parts.append(self._quality)
-        elif self._psnr is not None:
-            parts.append(f"{self._psnr:.2f} dB")
-        return parts
+    def _described_end(self) -> str:
+        took = in_minutes(self._seconds)
+        if self.ending is Ending.CANCELLED:
+            return "Cancelled" + ": its layer was deleted" * self._was_deleted
+        if self.ending is Ending.FAILED:
+            return "Failed" + ", what was done is kept" * self.result_layer.is_there
+        if self._newest is None:
+            return "Done: the image is constant, there is nothing to denoise"
+        how = "Done" if self.ending is Ending.COMPLETE else "Stopped, result kept,"
+        told = [noise.in_short() for noise in self._found[:1]]
+        if self._finished.before is not None and self._finished.after is not None:
+            arrow = "\N{RIGHTWARDS ARROW}"
+            before, after = self._finished.before, self._finished.after
+            told.append(f"{before:.1f} {arrow} {after:.1f} dB")
+        line = f"{how} in {took}" + (f": {'; '.join(told)}" if told else "")
+        return "\n".join([line, *self._warnings])
 
     def _take_notes(self) -> None:
         """Keep what there is to tell of the noise; the state may not last."""
         if self._state is not None:
             found = [f"noise: {line}" for line in self._state.noise_in_words()]
-            self._notes = found + self._state.notes_on(self.request.method.config)
+            self._warnings = self._state.notes_on(self.request.method.config)
+            self._notes = found + self._warnings
+            self._found = self._state.found()
 
     @property
     def _total(self) -> int:
@@ -221,11 +265,7 @@ class DenoiseRun(Run):
         return round(self.fraction * self._total)
 
     def _time_left(self) -> str:
-        """Return the time left at the pace of the last iterations, as the bar does."""
-        rate = self._bar.format_dict["rate"] if self._bar is not None else None
-        if not rate or self._bar is None:
-            return "time left not known yet"
-        return f"{progress.format_interval((self._total - self._bar.n) / rate)} left"
+        return in_words(self._time.seconds_left(self._worked))
 
     def _leave_layers(self) -> None:
         if self._is_worth_keeping():
@@ -272,3 +312,12 @@ class DenoiseRun(Run):
         if self.spread is not None:
             self.spread.restore()
         self._state = None
+
+
+def _stage_in_words(snapshot: Any) -> str:
+    """Return what is being done, as a person says it."""
+    if snapshot.planes > 1:
+        return f"Plane {snapshot.plane + 1} of {snapshot.planes}"
+    if snapshot.stage.startswith("reading"):
+        return "Reading"
+    return "Learning the image" if "iteration " in snapshot.stage else "Last passes"

@@ -49,7 +49,7 @@ class SpreadLayer(ResultLayer):
         self.preview(spread, parts, made)
 
     def show_all(self, spread: Any, index: Index, made: Mapping[str, Any]) -> None:
-        """Show all of it at the end; in a new layer if that of the run was deleted.
+        """Show all of it at the end, unless a person has deleted it.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class SpreadLayer(ResultLayer):
         if self.is_there:
             self.show(spread, _told(made))
             self._set_limits(spread, index)
-        else:
+        elif self.layer is None:
             self._add_spread(spread, index, made)
 
     def _add_spread(self, spread: Any, index: Index, made: Mapping[str, Any]) -> None:
@@ -76,7 +76,7 @@ class SpreadLayer(ResultLayer):
         self.layer = self._add_beside(
             copied(spread),
             _told(made),
-            what="uncertainty",
+            what=self._worded("uncertainty"),
             contrast_limits=found,
             colormap="magma",
             visible=False,

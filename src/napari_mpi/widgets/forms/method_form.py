@@ -21,13 +21,14 @@ from napari_mpi.engine.settings.presets import (
     preset_name,
 )
 from napari_mpi.widgets.forms.device_entry import DeviceEntry
-from napari_mpi.widgets.runs.fold import Fold
 from napari_mpi.widgets.forms.settings_form import (
+    GROUPS,
     Form,
     SettingsForm,
     effort_choices,
     noise_choices,
 )
+from napari_mpi.widgets.runs.fold import Fold
 from napari_mpi.widgets.runs.news import news
 
 
@@ -115,7 +116,7 @@ class MethodForm(QWidget):
         self.weights = ComboBox(name="weights", label="Weights", choices=self._weights)
         self.weights.value = DEFAULT_WEIGHTS
         self.device = DeviceEntry(self)
-        self.settings = SettingsForm(preset(DEFAULT_PRESET))
+        self.settings = SettingsForm(preset(DEFAULT_PRESET), groups=GROUPS)
         self.file_button = QPushButton("Weights from file…")
         self.command_button = QPushButton("Copy command line")
         self.noise.tooltip = "what the noise of one pixel tells of its neighbours'"

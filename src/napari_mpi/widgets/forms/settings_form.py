@@ -1,11 +1,19 @@
 """Forms built from the engine's settings, and the command line that equals them."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar, get_args
 
 from magicgui.widgets import CheckBox, ComboBox, create_widget
 from magicgui.widgets.bases import ValueWidget
-from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QToolButton,
+    QWidget,
+)
 
 from napari_mpi.engine.settings.filling import FillingConfig
 from napari_mpi.engine.settings.network import NetworkConfig
@@ -54,6 +62,22 @@ def effort_choices(noise: str) -> list[tuple[str, str]]:
     ]
 
 
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Noise": (
+        "by_noise", "guard", "hot_pixels", "pixel_unshuffle", "blend", "shared_mask",
+    ),
+    "Learning from the image": (
+        "mask_ratio", "iterations", "stop", "learning_rate", "crop", "share",
+        "weights_ema_decay",
+    ),
+    "Putting it together": (
+        "passes", "merge", "keep_means", "ema_decay", "ensemble_start", "ensemble_of",
+    ),
+    "Computing": ("precision", "seed"),
+}  # fmt: skip
+"""The settings of denoising, in the order of what a person wants of them."""
+
+
 class Form(QWidget):
     """Entries of magicgui, one a row, their labels in line.
 
@@ -74,7 +98,7 @@ class Form(QWidget):
             QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
         )
         for entry in entries:
-            self._rows.addRow(entry.label, entry.native)
+            self._rows.addRow(entry.label, getattr(entry, "row", entry.native))
             if isinstance(entry.native, QComboBox):
                 # A long name, such as a device's, must not widen the whole dock.
                 entry.native.setSizeAdjustPolicy(_SHORT)
@@ -98,25 +122,42 @@ class Form(QWidget):
 class SettingsForm(Form, Generic[C]):
     """One entry per setting of a config; starts from the values that it has.
 
+    What differs from the config that was shown last is marked by a dot, and can be
+    reset, group by group.
+
     Parameters
     ----------
     config : dataclass
         One of the engine's configs, whose fields say how they are shown.
     names : tuple of str, optional
         The fields to show; all if None.
+    groups : mapping, optional
+        Names of fields by the title that they are shown under; one without a title if
+        None.
     """
 
-    def __init__(self, config: C, names: tuple[str, ...] | None = None) -> None:
-        shown = [f for f in dataclasses.fields(config) if not names or f.name in names]
-        super().__init__([_entry(field) for field in shown])
-        self._names = [field.name for field in shown]
+    def __init__(
+        self,
+        config: C,
+        names: tuple[str, ...] | None = None,
+        groups: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        fields = {field.name: field for field in dataclasses.fields(config)}
+        groups = groups or {"": names or tuple(fields)}
+        self._names = [name for group in groups.values() for name in group]
+        super().__init__([_entry(fields[name]) for name in self._names])
+        self._resets: dict[QToolButton, tuple[str, ...]] = {}
+        for title, group in groups.items():
+            if title:
+                self._put_title(title, group)
         self.show_config(config)
+        for name in self._names:
+            self[name].changed.connect(self._mark)
 
     def show_config(self, config: C) -> None:
         """Set every entry to the value that the config has."""
         self._config: C = config
-        for name in self._names:
-            self[name].value = getattr(config, name)
+        self._set(self._names)
 
     def config(self) -> C:
         """Return the settings as they stand.
@@ -129,6 +170,39 @@ class SettingsForm(Form, Generic[C]):
         values = {name: self[name].value for name in self._names}
         changed: C = dataclasses.replace(self._config, **values)
         return changed
+
+    def is_changed(self, name: str) -> bool:
+        """Whether a person has changed a setting."""
+        return bool(self[name].value != getattr(self._config, name))
+
+    def _set(self, names: Iterable[str]) -> None:
+        for name in names:
+            self[name].value = getattr(self._config, name)
+        self._mark()
+
+    def _put_title(self, title: str, group: tuple[str, ...]) -> None:
+        """Put a title above the first entry of a group, with a button to reset it."""
+        reset = QToolButton(text="reset", autoRaise=True)
+        reset.setToolTip(f"set all of '{title.lower()}' back to the preset's values")
+        reset.clicked.connect(lambda: self._set(group))
+        self._resets[reset] = group
+        head = QWidget()
+        row = QHBoxLayout(head)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(QLabel(f"<b>{title}</b>"))
+        row.addStretch()
+        row.addWidget(reset)
+        at, _ = self._rows.getWidgetPosition(self[group[0]].native)
+        self._rows.insertRow(at, head)
+
+    def _mark(self, *_: Any) -> None:
+        """Show what differs from the preset."""
+        for name in self._names:
+            label = self._rows.labelForField(self[name].native)
+            dot = "\N{BULLET} " if self.is_changed(name) else ""
+            label.setText(dot + self[name].label)
+        for reset, group in self._resets.items():
+            reset.setEnabled(any(map(self.is_changed, group)))
 
 
 def _entry(field: "dataclasses.Field[Any]") -> ValueWidget[Any]:

@@ -56,7 +56,7 @@ def suggested_axes(layer: Image) -> str:
             " name them by its axis labels, such as P, T, Z, C, Y, X"
         )
     shape = tuple(finest(layer).shape)
-    return _file_axes(layer) or guess_axes(shape, colour=bool(layer.rgb))
+    return told_axes(layer) or guess_axes(shape, colour=bool(layer.rgb))
 
 
 def possible_axes(layer: Image) -> list[str]:
@@ -84,7 +84,7 @@ _from_files: WeakKeyDictionary[Image, tuple[tuple[int, ...], str | None]] = (
 )
 
 
-def _file_axes(layer: Image) -> str | None:
+def told_axes(layer: Image) -> str | None:
     """Return the axes that the layer's TIFF file names, if its shape is the layer's."""
     shape = tuple(finest(layer).shape)
     known_for, axes = _from_files.get(layer, (None, None))

@@ -72,6 +72,18 @@ class Selection:
         sizes = zip(self.axes, self.shape, strict=True)
         return math.prod(n for axis, n in sizes if axis not in layout.plane_letters)
 
+    @property
+    def where(self) -> str:
+        """Which part it is, in words such as 'Z 4, part'; nothing for everything."""
+        sizes = zip(self.axes, self.index, self.data.shape, self.shape, strict=True)
+        told = []
+        for axis, pick, whole, kept in sizes:
+            if axis in "YX" and kept < whole and "part" not in told:
+                told.append("part")
+            elif axis not in "YXS" and kept == 1 < whole:
+                told.append(f"{axis} {pick.start if isinstance(pick, slice) else pick}")
+        return ", ".join(told)
+
     def lazy(self) -> Any:
         """Return the part unread, of the kind that `part_of` gives."""
         return part_of(self.data, self.index)
@@ -91,9 +103,9 @@ def scopes(axes: str, shape: tuple[int, ...]) -> list[Scope]:
     if planes.planes == 1:
         return [Scope.IMAGE, Scope.VIEW]
     channels = dict(zip(axes, shape, strict=True)).get("C", 1)
-    usual = [] if channels == planes.planes else [Scope.PLANE]
+    single = [] if channels == planes.planes else [Scope.PLANE]
     several = [Scope.CHANNEL] if channels > 1 else []
-    return [*usual, *several, Scope.LAYER, Scope.VIEW]
+    return [Scope.LAYER, *single, *several, Scope.VIEW]
 
 
 def select(

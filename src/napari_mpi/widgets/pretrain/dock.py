@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any
 
-from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QPushButton, QVBoxLayout
 
@@ -29,6 +28,7 @@ class PretrainWidget(RunDock):
     """
 
     run: PretrainRun | None = None
+    doing = "Pre-training…"
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(PretrainForm(), interval=REFRESH_INTERVAL)
@@ -53,6 +53,7 @@ class PretrainWidget(RunDock):
         layout.addLayout(row(self.start_button, self.resume_button))
         layout.addLayout(self._running_row())
         layout.addWidget(self.status)
+        layout.addWidget(self.error)
         layout.addWidget(self.curve)
         layout.addStretch()
         self._fill(layout)
@@ -68,11 +69,8 @@ class PretrainWidget(RunDock):
         can_resume = idle and self.form.can_resume
         going_on = "a run of this name was stopped: resume it" if can_resume else None
         self._show_problem(problem or going_on)
-        self.start_button.setEnabled(idle and not problem and not can_resume)
+        self._show_start("Pre-train", problem or going_on)
         self.resume_button.setEnabled(can_resume and not problem)
-
-    def _start_text(self) -> str:
-        return "Pre-training…" if self._is_active() else "Pre-train"
 
     # -- a run -------------------------------------------------------------------
 
@@ -99,8 +97,7 @@ class PretrainWidget(RunDock):
                 self._show_state()
 
     def _begin_curve(self, begun: Begun) -> None:
-        for notice in begun.notices:
-            show_warning(notice)
+        self.tell_once(begun.notices)
         self.curve.begin(begun.losses, begun.held_out)
 
     def _refresh(self) -> None:

@@ -16,9 +16,9 @@ from napari_mpi.engine.networks.catalogue import (
 from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.engine.settings.recipes import NETWORK_SETTINGS, RECIPES, Recipe
 from napari_mpi.widgets.forms.device_entry import DeviceEntry
-from napari_mpi.widgets.runs.fold import Fold
 from napari_mpi.widgets.forms.settings_form import Form, SettingsForm
 from napari_mpi.widgets.pretrain.job import PretrainRequest
+from napari_mpi.widgets.runs.fold import Fold
 
 _START_RECIPE = "grey"
 """The recipe that the form starts with: most images of our users are grey."""

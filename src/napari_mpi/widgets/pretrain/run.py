@@ -11,6 +11,7 @@ from napari.viewer import Viewer
 from numpy.typing import NDArray
 
 from napari_mpi.engine.runtime.errors import EngineError
+from napari_mpi.widgets.layers.roles import shows
 from napari_mpi.widgets.pretrain.job import Begun, PretrainRequest, Saved, pretrain_job
 from napari_mpi.widgets.runs.run import Ending, Run
 
@@ -56,7 +57,7 @@ class PretrainRun(Run):
 
     def ask(self, ending: Ending) -> None:
         """Ask the run to end; it does so after the step at work."""
-        if ending is Ending.CANCELLED and self.can_cancel:
+        if ending is Ending.CANCELLED and self.buttons.cancel:
             self.request.cancelled.set()
         super().ask(ending)
 
@@ -88,11 +89,6 @@ class PretrainRun(Run):
     def has_result(self) -> bool:
         """Whether there is anything to keep."""
         return self._newest is not None
-
-    @property
-    def can_pause(self) -> bool:
-        """Whether it learns by now: reading the images is no time for a pause."""
-        return super().can_pause and self.has_result
 
     def describe(self) -> str:
         """Return where the run stands, for the status line."""
@@ -151,6 +147,7 @@ class PretrainRun(Run):
                 name=f"{self.name}: input | filled | truth",
                 rgb=picture.ndim == 3,
                 contrast_limits=(0, _brightest(picture)),
+                metadata=shows("preview"),
             )
         elif self._preview_is_there():
             self.preview.data = picture

@@ -1,13 +1,15 @@
 """What the docks that run jobs have in common: a form, buttons, one run at a time."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtGui import QCloseEvent
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtGui import QCloseEvent, QKeySequence, QShortcut
 from qtpy.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QHBoxLayout,
     QLabel,
@@ -20,6 +22,10 @@ from qtpy.QtWidgets import (
 from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.widgets.runs.fold import Scrolled
 from napari_mpi.widgets.runs.run import Ending
+from napari_mpi.widgets.runs.states import BUTTONS, DOING, Buttons, RunState
+
+_told: set[str] = set()
+"""Messages that were shown since napari was started, by any dock."""
 
 
 class RunDock(QWidget):
@@ -39,6 +45,8 @@ class RunDock(QWidget):
     run: Any = None
     when_left = Ending.STOPPED
     """How the run is asked to end when the dock goes."""
+    doing = ""
+    """What the button that starts says while the run is at work."""
 
     def __init__(self, form: QWidget, *, interval: int) -> None:
         super().__init__()
@@ -50,6 +58,9 @@ class RunDock(QWidget):
         self.stop_button = QPushButton("Stop and keep")
         self.cancel_button = QPushButton("Cancel")
         self.hint, self.status = wrapped_label(), wrapped_label()
+        self.error = wrapped_label()
+        self.error.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.error.setVisible(False)
         self.form.changed.connect(self._check)
         self.pause_button.clicked.connect(self._pause_or_continue)
         self.stop_button.clicked.connect(partial(self._end, Ending.STOPPED))
@@ -68,10 +79,6 @@ class RunDock(QWidget):
         show_info(f"copied{note}: {command}")
 
     # -- what a dock says for itself ---------------------------------------------
-
-    def _start_text(self) -> str:
-        """Return what the button says that starts a run."""
-        raise NotImplementedError
 
     def _check(self) -> None:
         """Say before the start what is missing."""
@@ -104,21 +111,39 @@ class RunDock(QWidget):
 
     def _show_state(self) -> None:
         """Let the buttons follow the state of the run."""
-        run, active = self.run, self._is_active()
-        paused = run is not None and run.is_paused
-        self.start_button.setText(self._start_text())
-        self.pause_button.setText("Continue" if paused else "Pause")
-        self.pause_button.setEnabled(active and run.can_pause)
-        self.stop_button.setEnabled(active and run.can_stop)
-        self.cancel_button.setEnabled(active and run.can_cancel)
-        self.form.setEnabled(not active)
-        if active:
+        buttons, can_go_on = self.buttons, self._can_go_on()
+        goes_on = can_go_on or self.state is RunState.PAUSED
+        self.pause_button.setText("Continue" if goes_on else "Pause")
+        self.pause_button.setEnabled(buttons.pause and (can_go_on or self._is_active()))
+        self.stop_button.setEnabled(buttons.stop)
+        self.cancel_button.setEnabled(buttons.cancel)
+        self.form.setEnabled(buttons.form)
+        if self._is_active():
             self.timer.start()
         else:
             self.timer.stop()
         self._check()
 
+    def _show_start(self, what: str, problem: str | None) -> None:
+        """Let the button that starts say what it will do, or what is being done."""
+        doing = DOING.get(self.state, self.doing)
+        self.start_button.setText(doing if self._is_active() else what)
+        self.start_button.setEnabled(self.buttons.start and not problem)
+
     # -- a run -------------------------------------------------------------------
+
+    @property
+    def state(self) -> RunState:
+        """Where the run stands that the dock is about."""
+        return RunState.IDLE if self.run is None else self.run.state
+
+    @property
+    def buttons(self) -> Buttons:
+        """What can be pressed, but for what the form says."""
+        return BUTTONS[RunState.IDLE] if self.run is None else self.run.buttons
+
+    def _can_go_on(self) -> bool:
+        return self.run is not None and self.run.can_continue
 
     def _is_active(self) -> bool:
         return self.run is not None and not self.run.is_over
@@ -132,10 +157,25 @@ class RunDock(QWidget):
             return None
 
     def _begin(self, run: Any) -> None:
+        self._show_error("")
         self.run = run
         run.start(partial(self._hear, run), partial(self._on_end, run))
         self._refresh()
         self._show_state()
+
+    def add_shortcut(self, keys: str, button: QAbstractButton) -> None:
+        """Let keys press a button, wherever in the window the focus is."""
+        shortcut = QShortcut(QKeySequence(keys), self)
+        shortcut.activated.connect(button.click)
+        if keys not in button.toolTip():
+            button.setToolTip(f"{button.toolTip()} ({keys})".strip())
+
+    def tell_once(self, notices: Iterable[str]) -> None:
+        """Show messages that nobody was shown yet since napari was started."""
+        for notice in notices:
+            if notice not in _told:
+                _told.add(notice)
+                show_warning(notice)
 
     def _hear(self, run: Any, event: Any) -> None:
         if isalive(self):
@@ -162,7 +202,13 @@ class RunDock(QWidget):
         self._show_ended()
         if error is not None:
             show_error(str(error))
+            self._show_error(str(error))
         self._show_state()
+
+    def _show_error(self, error: str) -> None:
+        """Let an error stand until the next run: a message of napari's soon goes."""
+        self.error.setText(error)
+        self.error.setVisible(bool(error))
 
     def _show_ended(self) -> None:
         self._refresh()

@@ -9,17 +9,18 @@ from napari.utils import progress
 from napari.utils.notifications import show_warning
 
 from napari_mpi.engine.runtime.errors import EngineError
+from napari_mpi.widgets.runs.states import BUTTONS, Buttons, RunState
 from napari_mpi.widgets.runs.worker import JobWorker, start_job
 
 
 class Ending(Enum):
     """How a run ended, or was asked to end."""
 
-    NOT_YET = "running"
-    COMPLETE = "complete"
-    STOPPED = "stopped, result kept"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
+    NOT_YET = RunState.RUNNING.value
+    COMPLETE = RunState.COMPLETE.value
+    STOPPED = RunState.STOPPED.value
+    CANCELLED = RunState.CANCELLED.value
+    FAILED = RunState.FAILED.value
 
 
 class Run:
@@ -62,19 +63,25 @@ class Run:
         return True
 
     @property
-    def can_pause(self) -> bool:
-        """Whether it can be paused, or go on after a pause."""
-        return not self.is_over and self.asked is Ending.NOT_YET
+    def can_continue(self) -> bool:
+        """Whether it can go on from where it ended."""
+        return False
 
     @property
-    def can_stop(self) -> bool:
-        """Whether it can end with what has been reached."""
-        return self.can_pause and self.has_result
+    def state(self) -> RunState:
+        """Where it stands."""
+        if self.is_over:
+            return RunState(self.ending.value)
+        if self.asked is not Ending.NOT_YET:
+            return RunState.STOPPING
+        if not self.has_result:
+            return RunState.PREPARING
+        return RunState.PAUSED if self.is_paused else RunState.RUNNING
 
     @property
-    def can_cancel(self) -> bool:
-        """Whether it can end with nothing."""
-        return not self.is_over and self.asked is Ending.NOT_YET
+    def buttons(self) -> Buttons:
+        """What can be pressed now."""
+        return BUTTONS[self.state]
 
     # -- its parts ---------------------------------------------------------------
 
@@ -110,6 +117,12 @@ class Run:
             return self.asked
         # If not asked for, then by napari itself, which is about to close.
         return Ending.STOPPED if self._worker.abort_requested else Ending.COMPLETE
+
+    @property
+    def _worked(self) -> float:
+        """Seconds since this start, without pauses."""
+        now = self._paused_at if self.is_paused else time.monotonic()
+        return now - self._started
 
     def _stop_the_clock(self) -> None:
         """Leave pauses out of the pace and of the time that is told at the end."""
