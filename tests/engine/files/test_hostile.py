@@ -18,6 +18,7 @@ from napari_mpi.engine.files import patience
 from napari_mpi.engine.files.arrays import GuardedArray, PagedArray
 from napari_mpi.engine.files.dicom import counting
 from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.files.metadata import Calibration, ImageFile, Metadata
 from napari_mpi.engine.files.ngff import chunks
 from napari_mpi.engine.files.output import fitted, write_image
 from napari_mpi.engine.images.arrays import LazyArray
@@ -247,6 +248,43 @@ def test_elements_that_pydicom_cannot_write_are_left_out_and_told(tmp_path):
     made = denoise_file(path, output, **HOW)
     assert any("element (0010,0010) cannot be written" in note for note in made.notes)
     assert read_image(output).array.shape == PLANES[0].shape
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_a_pixel_size_that_nifti_cannot_hold_is_left_out_before_the_work(
+    tmp_path, name
+):
+    pytest.importorskip("nibabel")
+    steps = Calibration({"Z": (1.0, "um"), "Y": (-1.0, "um"), "X": (1.0, "um")})
+    image = ImageFile(PLANES, "ZYX", Metadata(calibration=steps))
+    fitting = fitted(tmp_path / name, image)
+    (note,) = fitting.notes
+    assert "its pixel sizes cannot be written, and is left out" in note
+    with pytest.warns(UserWarning, match="its pixel sizes cannot be written"):
+        write_image(tmp_path / name, image)
+    np.testing.assert_array_equal(read_image(tmp_path / name).array, PLANES)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.zarr"])
+def test_what_cannot_be_framed_is_told_before_a_pixel_is_read(
+    tmp_path, name, monkeypatch
+):
+    from napari_mpi.engine.files.ngff import writing as ngff
+    from napari_mpi.engine.files.nifti import files as nifti
+
+    pytest.importorskip("nibabel")
+    pytest.importorskip("zarr")
+
+    def fail(*_, **__):
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(ngff, "group_attributes", fail)
+    monkeypatch.setattr(nifti, "_new_header", fail)
+    source = tmp_path / "in.tif"
+    tifffile.imwrite(source, PLANES[0])
+    with pytest.raises(ImageFileError, match="cannot be written, the source says"):
+        denoise_file(source, tmp_path / name, **HOW)
+    assert not (tmp_path / name).exists()
 
 
 # Everything

@@ -17,13 +17,14 @@ from napari_mpi.engine.files.dicom.writing import (
     write_dicom,
 )
 from napari_mpi.engine.files.metadata import ImageFile
-from napari_mpi.engine.files.ngff.files import (
-    looks_like_zarr,
-    read_zarr,
-    write_zarr,
-    zarr_problem,
+from napari_mpi.engine.files.ngff.files import looks_like_zarr, read_zarr
+from napari_mpi.engine.files.ngff.writing import write_zarr, zarr_frame, zarr_problem
+from napari_mpi.engine.files.nifti.files import (
+    nifti_frame,
+    nifti_problem,
+    read_nifti,
+    write_nifti,
 )
-from napari_mpi.engine.files.nifti.files import nifti_problem, read_nifti, write_nifti
 from napari_mpi.engine.files.patience import require_memory, within_patience
 from napari_mpi.engine.files.pictures import read_picture
 from napari_mpi.engine.files.tiff.files import (
@@ -97,12 +98,18 @@ ZARR = Format(
     read_zarr,
     write_zarr,
     zarr_problem,
+    zarr_frame,
     looks_like=looks_like_zarr,
     is_folder=True,
     has_series=True,
 )
 NIFTI = Format(
-    (".nii", ".nii.gz"), read_nifti, write_nifti, nifti_problem, keeps_scaling=True
+    (".nii", ".nii.gz"),
+    read_nifti,
+    write_nifti,
+    nifti_problem,
+    nifti_frame,
+    keeps_scaling=True,
 )
 DICOM = Format(
     DICOM_SUFFIXES,

@@ -109,10 +109,12 @@ def _with_less(image: ImageFile) -> Iterator[tuple[ImageFile, tuple[str, ...]]]:
     sizes = replace(said, resolution=None, resolution_unit=Metadata().resolution_unit)
     words = replace(said, fields={})
     neither = replace(sizes, fields={})
+    steps = replace(said, calibration=Metadata().calibration)
     bare = replace(neither, source=TiffSource()) if said.flavour != "dicom" else neither
     for metadata, without in (
         (sizes, ("its resolution",)),
         (words, ("its description",)),
+        (steps, ("its pixel sizes",)),
         (neither, ("its resolution", "its description")),
         (bare, ("its resolution", "its description", "its other tags")),
     ):

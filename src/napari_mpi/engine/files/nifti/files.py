@@ -1,6 +1,7 @@
 """NIfTI files in and out; the package nibabel comes as an extra."""
 
 import gzip
+import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -173,12 +174,8 @@ def write_nifti(path: Path, image: ImageFile, provenance: Mapping[str, Any]) -> 
         If the file cannot be written.
     """
     nibabel = extra("nibabel", "medical", path)
-    is_own, array = _has_own_header(image), image.array
-    axes = image.axes
-    stored = axes if is_own else "".join(sorted(axes, key="XYZT".index))
-    header = _own_header(image) if is_own else _new_header(nibabel, image, stored)
-    header.set_data_dtype(array.dtype.newbyteorder("="))
-    header["vox_offset"] = 0  # nibabel puts the pixels behind the extensions
+    array, axes = image.array, image.axes
+    header, stored = _header_to_write(nibabel, image)
     if provenance:
         text = f"napari-mpi: {json.dumps(dict(provenance))}".encode()
         header.extensions.append(nibabel.nifti1.Nifti1Extension(_COMMENT, text))
@@ -189,6 +186,36 @@ def write_nifti(path: Path, image: ImageFile, provenance: Mapping[str, Any]) -> 
         write_blocks(
             file, rearranged(array, axes, stored[::-1]), header.get_data_dtype()
         )
+
+
+def nifti_frame(path: Path, image: ImageFile) -> tuple[str, ...]:
+    """Write the header of an image to nowhere.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+    image : ImageFile
+        What to write.
+
+    Returns
+    -------
+    tuple of str
+        Empty: all or nothing can be written.
+    """
+    header, _ = _header_to_write(extra("nibabel", "medical", path), image)
+    header.write_to(io.BytesIO())
+    return ()
+
+
+def _header_to_write(nibabel: Any, image: ImageFile) -> tuple[Any, str]:
+    """Return the header of what is written, and the axes in the order of the file."""
+    is_own, axes = _has_own_header(image), image.axes
+    stored = axes if is_own else "".join(sorted(axes, key="XYZT".index))
+    header = _own_header(image) if is_own else _new_header(nibabel, image, stored)
+    header.set_data_dtype(image.array.dtype.newbyteorder("="))
+    header["vox_offset"] = 0  # nibabel puts the pixels behind the extensions
+    return header, stored
 
 
 @contextmanager
