@@ -191,7 +191,7 @@ def test_type_and_values_are_kept(dtype, tmp_path):
 
 
 def test_chunks_are_parts_of_planes_and_written_only_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_mpi.engine.files.ngff.files._BAND", 1)
+    monkeypatch.setattr("napari_mpi.engine.files.ngff.writing._BAND", 1)
     reads = []
 
     class Source:
