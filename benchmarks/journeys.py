@@ -175,8 +175,8 @@ def stack(walk: Walk) -> None:
     tifffile.imwrite(path, planes, imagej=True, metadata={"axes": "ZCYX"})
     walk.viewer.open(str(path), plugin="napari")
     widget = walk.open("denoise")
-    if walk.viewer.layers[0].ndim == 4:
-        assert not widget.form.axes.native.isVisible()
+    assert not widget.form.axes.native.isVisible()
+    widget.form.effort.value = "fast"
     walk.denoise(walk.viewer.layers.selection.active.name)
 
 
@@ -184,7 +184,7 @@ def lazy(walk: Walk) -> None:
     """Denoise a dask stack; its result is an array that behaves as one."""
     planes = np.stack([retina(seed=n).noisy for n in range(3)])
     walk.viewer.add_image(da.from_array(planes, chunks=(1, -1, -1)), name="lazy")
-    walk.open("denoise")
+    walk.open("denoise").form.effort.value = "fast"
     walk.denoise("lazy")
     data = walk.widget.run.result.data
     assert isinstance(data, da.Array), type(data)
@@ -195,6 +195,7 @@ def colour(walk: Walk) -> None:
     """Try a part of a colour image, then all of it."""
     walk.viewer.add_image(tissue().noisy, name="tissue", rgb=True)
     widget = walk.open("denoise")
+    widget.form.effort.value = "fast"
     walk.settle(1)
     widget.try_button.click()
     run = widget.run

@@ -73,7 +73,7 @@ def test_a_run_is_forgotten_with_its_result(viewer, make_widget, noisy, qtbot):
     assert widget.run is None
     assert widget.status.text() == widget.details.text() == ""
     assert not widget.pause_button.isEnabled()
-    assert widget.curve.losses == ()
+    assert widget.curve.losses == []
 
 
 def test_cancelling_a_later_run_leaves_the_earlier_result_s_buttons(

@@ -150,7 +150,8 @@ def test_what_the_noise_is_like_is_told_and_kept(viewer, make_widget, rng, qtbot
 def test_the_theme_s_colours_reach_the_curve(viewer, make_widget):
     pytest.importorskip("pyqtgraph")
     widget = make_widget()
-    widget.curve.extend((0.1, 0.01))
+    widget.curve.take((), [(0, 0.1), (12, 0.01)])
+    widget.curve.show_all()
     dark = widget.curve._plot.backgroundBrush().color().name()
     viewer.theme = "light"
     assert widget.curve._plot.backgroundBrush().color().name() != dark

@@ -174,6 +174,7 @@ class Account:
             iterations=progress.iterations,
             stage=progress.stage,
             adapts=progress.adapts,
+            checks=progress.checks,
             fraction=min(1.0, fraction),
             **fields,
         )

@@ -40,6 +40,9 @@ class Progress:
     losses : tuple of float
         Masked loss of every iteration since the last with an image, in network units
         squared; empty without one.
+    checks : tuple of (int, float)
+        Iteration and estimated mean squared error, in network units squared, of every
+        check on pixels that are never learnt from; empty without the stop rule.
     image : NDArray, optional
         Shape (N, C, Y, X), float32, a read-only copy of the denoised image so far; None
         where it is too soon after the last, since copies take time too.
@@ -51,6 +54,7 @@ class Progress:
     adapts: bool
     fraction: float
     losses: tuple[float, ...] = ()
+    checks: tuple[tuple[int, float], ...] = ()
     image: NDArray[Any] | None = field(default=None, repr=False)
 
 
@@ -184,6 +188,7 @@ def progress_of(
         stage=_stage(state, config, passed),
         adapts=state.adapts,
         fraction=done / (adapt + fill) if adapt + fill else 1.0,
+        checks=state.stop.checks if state.stop is not None else (),
     )
 
 

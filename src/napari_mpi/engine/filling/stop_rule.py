@@ -80,6 +80,8 @@ class StopRule:
                 self.held_out |= _first(~void)
         self._hidden = (drawn(mask_ratio) | self.held_out)[self._window]
         self._errors: list[float] = []
+        self.checks: tuple[tuple[int, float], ...] = ()
+        """Iteration and mean squared error of every check so far."""
         self._squares = torch.empty(0)  # of the last check, pixel by pixel
         self._best: Mapping[str, Tensor] | None = None
         self._next = 0
@@ -129,6 +131,7 @@ class StopRule:
             self._best = adaptation.weights()
         gain = self._gain(error, doubt)
         self._errors.append(error)
+        self.checks = (*self.checks, (iteration, error))
         self._squares = squares
         self._next = max(FIRST_CHECK, 2 * iteration)
         pays = gain >= WORTH or iteration < FIRST_STOP

@@ -1,11 +1,13 @@
 """The Batch dock widget: a folder of noisy images in, a folder of clear ones out."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from napari.utils.notifications import show_error, show_info
 from napari.viewer import Viewer
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QCheckBox, QPushButton, QVBoxLayout
 
 from napari_mpi.batch.outcomes import BatchSnapshot
@@ -41,7 +43,24 @@ class BatchWidget(RunDock):
         self._make_buttons()
         self._lay_out()
         self._connect()
+        self.setAcceptDrops(True)
         self._show_state()
+
+    # -- dropping files on it ----------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files while no run is at work."""
+        if event.mimeData().hasUrls() and not self._is_active():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Choose the folder, or the files, that were dropped."""
+        urls = event.mimeData().urls()
+        paths = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
+        problem = self.form.take(paths) if paths else "only files can be dropped here"
+        event.acceptProposedAction()
+        if problem:
+            show_error(problem)
 
     def reset_choices(self, event: Any = None) -> None:
         """Refresh the list of weights; napari calls it on every change."""
@@ -114,6 +133,7 @@ class BatchWidget(RunDock):
     def _start(self, _: Any = None, *, retry_failed: bool) -> None:
         request = self._requested(retry_failed=retry_failed)
         if request is not None:
+            self.form.method.keep("batch")
             self.table.clear()
             self.failed_box.setChecked(False)
             self._begin(BatchRun(request))

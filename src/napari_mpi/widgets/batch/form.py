@@ -1,6 +1,7 @@
 """What a person chooses in the Batch widget, and the request that comes of it."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ class BatchForm(QWidget):
         self._make_entries()
         self._explain()
         self._lay_out()
+        self.method.again_button.hide()
+        self.method.recall("batch")
         self.input.changed.connect(self._propose_output)
         for entry in (self.input, self.output, self.pattern, self.suffix, self.axes):
             entry.changed.connect(self._on_change)
@@ -117,6 +120,22 @@ class BatchForm(QWidget):
         words += ["--overwrite"] if request.overwrite else []
         how = method_words(self.method.preset_name, request.method)
         return shlex.join([*words, *how])
+
+    def take(self, paths: Sequence[Path]) -> str | None:
+        """Choose a folder, or files of one folder, that a person has dropped.
+
+        Returns
+        -------
+        str, optional
+            Why that cannot be, in a sentence.
+        """
+        folders = {path if path.is_dir() else path.parent for path in paths}
+        if len(folders) != 1:
+            return "drop one folder, or files of one folder: a batch has one input"
+        self.input.value = folders.pop()
+        names = [path.name for path in paths if not path.is_dir()]
+        self.pattern.value = "; ".join(sorted(names)) if names else _ALL
+        return None
 
     # -- how it hangs together ---------------------------------------------------
 

@@ -2,15 +2,17 @@
 
 from typing import Any
 
+from napari.layers import Image
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QPushButton, QVBoxLayout
 
+from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.widgets.denoise.comparing import Comparing
 from napari_mpi.widgets.denoise.form import DenoiseForm
 from napari_mpi.widgets.denoise.job import Advance, Finished, Prepared
 from napari_mpi.widgets.denoise.run import DenoiseRun
-from napari_mpi.widgets.runs.curves import LossCurve
+from napari_mpi.widgets.runs.curves import QualityCurve
 from napari_mpi.widgets.runs.dock import RunDock, row, wrapped_label
 from napari_mpi.widgets.runs.fold import Fold
 from napari_mpi.widgets.runs.run import Ending
@@ -38,7 +40,8 @@ class DenoiseWidget(RunDock):
         super().__init__(DenoiseForm(viewer), interval=PREVIEW_INTERVAL)
         self._viewer = viewer
         self._kept: DenoiseRun | None = None
-        self.curve = LossCurve(viewer)
+        self._waiting: list[Image] = []
+        self.curve = QualityCurve(viewer)
         self.comparing = Comparing(viewer)
         self._lay_out()
         self._connect()
@@ -79,6 +82,7 @@ class DenoiseWidget(RunDock):
         self.start_button.clicked.connect(self._start)
         self.try_button.clicked.connect(self._try)
         self._viewer.layers.events.removed.connect(self._on_layer_removed)
+        self._viewer.layers.selection.events.changed.connect(self._on_selection)
         self.add_shortcut("Ctrl+Alt+D", self.start_button)
         self.add_shortcut("Ctrl+Alt+S", self.stop_button)
         self.add_shortcut("Ctrl+Alt+B", self.comparing.before)
@@ -97,6 +101,10 @@ class DenoiseWidget(RunDock):
                 run.ask(Ending.CANCELLED)
         self._show_state()
 
+    def _on_selection(self, event: Any = None) -> None:
+        if isalive(self):
+            self._check()
+
     def _forget(self) -> None:
         """Let go of the run, and of what was told of it."""
         self.run = self._kept
@@ -108,7 +116,9 @@ class DenoiseWidget(RunDock):
         """Say before the start what cannot be denoised."""
         problem, layer = self.form.problem(), self.form.image.value
         self._show_problem(problem)
-        self._show_start(f"Denoise {_shortened(layer)}", problem)
+        several = len(self.form.image.together)
+        what = f"{several} images" if several > 1 else _shortened(layer)
+        self._show_start(f"Denoise {what}", problem)
         self.try_button.setEnabled(
             self.start_button.isEnabled() and self.form.can_be_tried
         )
@@ -125,16 +135,35 @@ class DenoiseWidget(RunDock):
     # -- a run -------------------------------------------------------------------
 
     def _start(self) -> None:
-        self._denoise(self._requested())
+        self._waiting = self.form.image.together
+        self.form.method.keep("denoise")
+        self._next()
 
     def _try(self) -> None:
-        self._denoise(self._requested(only_seen=True))
+        self._waiting = []
+        self._denoise(self.form.image.value, only_seen=True)
 
-    def _denoise(self, request: Any) -> None:
+    def _next(self) -> None:
+        """Go on with the images that were selected together, one after another."""
+        while self._waiting and not self._is_active():
+            layer = self._waiting.pop(0)
+            if layer in self._viewer.layers:
+                self._denoise(layer)
+
+    def _denoise(self, layer: Image, *, only_seen: bool = False) -> None:
+        request = self._requested(layer=layer, only_seen=only_seen)
         if request is not None:
             self.curve.clear()
             self.comparing.end()
-            self._begin(DenoiseRun(self._viewer, self.form.image.value, request))
+            self._begin(DenoiseRun(self._viewer, layer, request))
+
+    def _on_end(self, run: DenoiseRun, error: EngineError | None) -> None:
+        super()._on_end(run, error)
+        if not isalive(self):
+            return
+        if run.ending in (Ending.CANCELLED, Ending.STOPPED):
+            self._waiting = []
+        self._next()
 
     def _pause_or_continue(self) -> None:
         if self.run is not None and self.run.can_continue:
@@ -157,8 +186,10 @@ class DenoiseWidget(RunDock):
             # Drawing a volume anew takes seconds: previews wait for the plane view.
             is_flat = self._viewer.dims.ndisplay == 2
             self.run.show_newest(layers=is_flat or not self._is_active())
-            self.curve.extend(self.run.take_losses())
-            self.status.setText(self.run.describe())
+            self.run.draw(self.curve)
+            left = len(self._waiting)
+            more = f"; {left} more image{'s' * (left > 1)} after it" if left else ""
+            self.status.setText(self.run.describe() + more)
             self.details.setText(self.run.details())
             self.comparing.about(self.run)
 

@@ -3,18 +3,21 @@
 from typing import Any
 
 from magicgui.widgets import CheckBox
+from napari.layers import Image
+from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_mpi.engine.runtime.errors import ImageError
+from napari_mpi.engine.runtime.errors import EngineError, ImageError
 from napari_mpi.engine.settings.presets import DEFAULT_PRESET
 from napari_mpi.widgets.denoise.image_entry import ImageEntry, LayerEntry
 from napari_mpi.widgets.denoise.job import Request
 from napari_mpi.widgets.denoise.part import PartEntries
 from napari_mpi.widgets.forms.command_line import command_line
 from napari_mpi.widgets.forms.method_form import MethodForm
+from napari_mpi.widgets.layers.roles import KEY
 from napari_mpi.widgets.layers.selection import Scope, reference_problem, same_part
 from napari_mpi.widgets.layers.view import camera
 
@@ -40,6 +43,8 @@ class DenoiseForm(QWidget):
         self._looked_away.timeout.connect(self._on_change)
         self._make_entries()
         self._lay_out()
+        self.method.recall("denoise")
+        self.method.again_button.clicked.connect(self._use_again)
         for entry in (self.image, self.axes, self.scope, self.reference):
             entry.changed.connect(self._on_change)
         viewer.dims.events.order.connect(self._on_change)
@@ -62,11 +67,15 @@ class DenoiseForm(QWidget):
         """Whether the canvas shows a part of the image that could be denoised alone."""
         return self.part.can_be_tried(self.image.value)
 
-    def request(self, *, only_seen: bool = False) -> Request:
+    def request(
+        self, *, only_seen: bool = False, layer: Image | None = None
+    ) -> Request:
         """Return what was chosen.
 
         Parameters
         ----------
+        layer : Image, optional
+            Another image than the one that is chosen, of the same scope.
         only_seen : bool
             Whether only what the canvas shows is meant, whatever the scope is.
 
@@ -76,7 +85,7 @@ class DenoiseForm(QWidget):
             If a layer or a setting cannot be used.
         """
         scope = Scope.VIEW if only_seen else None
-        selection = self.part.selection(self.image.value, scope)
+        selection = self.part.selection(layer or self.image.value, scope)
         clean = self.reference.value
         reference = None if clean is None else same_part(clean, selection)
         preset = self.method.preset_name
@@ -111,6 +120,14 @@ class DenoiseForm(QWidget):
     def meant(self) -> str | None:
         """What is meant, in words, where the command line would do more."""
         return self.part.meant
+
+    def _use_again(self) -> None:
+        active = self._viewer.layers.selection.active
+        made = getattr(active, "metadata", {}).get(KEY)
+        try:
+            self.method.use_again(made if isinstance(made, dict) else {})
+        except EngineError as error:
+            show_error(str(error))
 
     # -- what there is to choose -------------------------------------------------
 

@@ -64,6 +64,15 @@ class ImageEntry(LayerEntry):
             if wanted is not self.value:
                 self._take(wanted)
 
+    @property
+    def together(self) -> list[Image]:
+        """The image, or all that are selected with it, if none is pinned."""
+        layers = self._viewer.layers
+        chosen = [one for one in layers if one in layers.selection and is_source(one)]
+        if self.pin.isChecked() or len(chosen) < 2 or self.value not in chosen:
+            return [] if self.value is None else [self.value]
+        return chosen
+
     def reset_choices(self, *_: Any) -> None:
         """List the layers anew; one that is gone is neither kept nor pinned."""
         self._is_following = True

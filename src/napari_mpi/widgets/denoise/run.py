@@ -19,6 +19,7 @@ from napari_mpi.widgets.denoise.job import (
 from napari_mpi.widgets.denoise.looking import Looking
 from napari_mpi.widgets.denoise.result_layer import ResultLayer
 from napari_mpi.widgets.denoise.spread_layer import SpreadLayer
+from napari_mpi.widgets.runs.curves import QualityCurve
 from napari_mpi.widgets.runs.run import Ending, Run
 from napari_mpi.widgets.runs.states import RunState
 from napari_mpi.widgets.runs.time_left import TimeLeft, in_minutes, in_words
@@ -126,10 +127,16 @@ class DenoiseRun(Run):
             self.result_layer.preview(self._prepared.image, fresh, self._prepared.made)
             self._preview_spread([index for index, _ in fresh])
 
-    def take_losses(self) -> tuple[float, ...]:
-        """Return the losses since the last call."""
-        losses, self._losses = tuple(self._losses), []
-        return losses
+    def draw(self, curve: QualityCurve) -> None:
+        """Tell a curve what is new since the last call."""
+        losses, self._losses = self._losses, []
+        if self._newest is None:
+            return
+        snapshot = self._newest.snapshot
+        curve.take(losses, snapshot.checks)
+        if self._psnr is not None and snapshot.planes == 1:
+            curve.measure(snapshot.iteration, self._psnr)
+        curve.show_all()
 
     def finish(self, error: EngineError | None, *, keep_layers: bool) -> None:
         """Put away the worker; leave the layers as the way it ended asks for.

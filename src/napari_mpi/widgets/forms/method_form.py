@@ -1,6 +1,7 @@
 """How to denoise, whatever the image: the part that all forms of denoising share."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from magicgui.widgets import ComboBox
@@ -13,6 +14,8 @@ from napari_mpi.engine.networks.catalogue import (
     suggested_preset,
     weights_names,
 )
+from napari_mpi.engine.runtime.errors import ConfigError, EngineError
+from napari_mpi.engine.settings.filling import FillingConfig
 from napari_mpi.engine.settings.method import Method
 from napari_mpi.engine.settings.presets import (
     DEFAULT_PRESET,
@@ -20,6 +23,7 @@ from napari_mpi.engine.settings.presets import (
     preset,
     preset_name,
 )
+from napari_mpi.widgets.forms import last_used
 from napari_mpi.widgets.forms.device_entry import DeviceEntry
 from napari_mpi.widgets.forms.settings_form import (
     GROUPS,
@@ -82,6 +86,59 @@ class MethodForm(QWidget):
         """The preset that the settings started from."""
         return preset_name(self.noise.value, self.effort.value)
 
+    # -- settings from elsewhere -------------------------------------------------
+
+    def keep(self, form: str) -> None:
+        """Keep what is chosen for the next time that a form of this name is opened."""
+        chosen = {entry.name: entry.value for entry in self._kept}
+        settings = dataclasses.asdict(self.settings.config())
+        last_used.keep(form, {**chosen, "settings": settings})
+
+    def recall(self, form: str) -> None:
+        """Choose what was kept, as far as there still is such a thing."""
+        kept = last_used.recalled(form)
+        for entry in self._kept:
+            self._choose(entry, kept.get(entry.name))
+        self._fill_in(kept.get("settings"))
+
+    def use_again(self, made: Mapping[str, Any]) -> None:
+        """Choose the settings that a result was made with.
+
+        Parameters
+        ----------
+        made : mapping
+            Provenance, as results carry it.
+
+        Raises
+        ------
+        ConfigError
+            If it names no settings, or such that are unknown here.
+        """
+        if not self._fill_in(made.get("settings")):
+            raise ConfigError("the selected layer does not say how it was made")
+        weights = made.get("weights")
+        self._choose(self.weights, isinstance(weights, dict) and weights.get("name"))
+        self._fill_in(made.get("settings"))  # weights may have suggested others
+
+    @property
+    def _kept(self) -> tuple[ComboBox, ...]:
+        return self.weights, self.noise, self.effort, self.device
+
+    @staticmethod
+    def _choose(entry: ComboBox, value: Any) -> None:
+        if value in entry.choices:
+            entry.value = value
+
+    def _fill_in(self, settings: Any) -> bool:
+        """Fill in settings by their names; whether they could be."""
+        try:
+            config = FillingConfig(**settings)
+        except (TypeError, EngineError):
+            return False
+        for name, value in dataclasses.asdict(config).items():
+            self.settings[name].value = value
+        return True
+
     # -- what there is to choose -------------------------------------------------
 
     def reset_choices(self) -> None:
@@ -118,6 +175,8 @@ class MethodForm(QWidget):
         self.device = DeviceEntry(self)
         self.settings = SettingsForm(preset(DEFAULT_PRESET), groups=GROUPS)
         self.file_button = QPushButton("Weights from file…")
+        self.again_button = QPushButton("Settings of the selected result")
+        self.again_button.setToolTip("set everything as it was when it was made")
         self.command_button = QPushButton("Copy command line")
         self.noise.tooltip = "what the noise of one pixel tells of its neighbours'"
         self.effort.tooltip = "how long to adapt the network to your image"
@@ -133,7 +192,8 @@ class MethodForm(QWidget):
         own = [self.noise, self.effort, self.weights, self.device]
         self.rows = Form([*above, *own, *below])
         self.advanced = Fold("Advanced")
-        for part in (*folded, self.settings, self.file_button, self.command_button):
+        buttons = self.file_button, self.again_button, self.command_button
+        for part in (*folded, self.settings, *buttons):
             self.advanced.addWidget(part)
         layout = QVBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)

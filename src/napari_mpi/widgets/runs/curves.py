@@ -1,5 +1,7 @@
-"""Live curves: the masked loss of a denoising, the PSNR of a pre-training."""
+"""Live curves: how close a denoising comes, and the PSNR of a pre-training."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,29 +11,45 @@ from napari_mpi.widgets.runs.live_plot import LivePlot
 _POINTS = 60  # of the training curve: single losses scatter with the crops drawn
 
 
-class LossCurve(LivePlot):
-    """Masked loss over iterations, on a logarithmic axis."""
+class QualityCurve(LivePlot):
+    """How close the result comes, in dB: estimated, and against a reference if any.
+
+    It is estimated from the pixels that the network never learns from, whose squared
+    difference from their own noisy value is the error plus the noise. Hidden where
+    nothing was learnt: one point is no curve.
+    """
 
     def __init__(self, viewer: Any) -> None:
-        super().__init__(
-            viewer, label="masked loss", lines=("masked loss",), logarithmic=True
-        )
-        self._losses: list[float] = []
-
-    @property
-    def losses(self) -> tuple[float, ...]:
-        """All losses since the last `clear`."""
-        return tuple(self._losses)
+        super().__init__(viewer, label="dB", lines=("estimated", "reference"))
+        self.clear()
 
     def clear(self) -> None:
-        """Forget all losses."""
-        self._losses = []
-        self.extend(())
+        """Forget everything."""
+        self.estimated: list[tuple[int, float]] = []
+        self.measured: list[tuple[int, float]] = []
+        self.losses: list[float] = []
+        self.show_all()
 
-    def extend(self, losses: tuple[float, ...]) -> None:
-        """Add losses of further iterations."""
-        self._losses.extend(losses)
-        self.show_line(0, np.arange(len(self._losses)), self._losses)
+    def take(
+        self, losses: Sequence[float], checks: Sequence[tuple[int, float]]
+    ) -> None:
+        """Take losses of further iterations, and all checks so far."""
+        self.losses += losses
+        self.estimated = [(n, -10 * math.log10(error)) for n, error in checks]
+
+    def measure(self, iteration: int, psnr: float) -> None:
+        """Take the PSNR against the reference at an iteration."""
+        if not self.measured or self.measured[-1][0] < iteration:
+            self.measured.append((iteration, psnr))
+
+    def show_all(self) -> None:
+        """Bring both lines up to date."""
+        lines = self.estimated, self.measured
+        is_telling = any(len(line) > 1 for line in lines)
+        for number, line in enumerate(lines):
+            points = np.array(line if is_telling else [], float).reshape(-1, 2)
+            self.show_line(number, *points.T)
+        self.setVisible(is_telling and self._plot is not None)
 
 
 class PretrainingCurve(LivePlot):

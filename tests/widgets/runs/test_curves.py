@@ -1,0 +1,41 @@
+"""The curve of a denoising: what it shows, and when there is nothing to show."""
+
+import pytest
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def curve(viewer, qtbot):
+    pytest.importorskip("pyqtgraph")
+    from napari_mpi.widgets.runs.curves import QualityCurve
+
+    curve = QualityCurve(viewer)
+    qtbot.addWidget(curve)
+    return curve
+
+
+def test_a_single_check_is_no_curve(curve):
+    curve.take((0.1,), [(0, 0.01)])
+    curve.show_all()
+    assert curve.isHidden()
+
+
+def test_the_error_that_falls_is_shown_as_decibels_that_rise(curve):
+    curve.take((0.1, 0.1), [(0, 0.01), (12, 0.001)])
+    curve.show_all()
+    assert not curve.isHidden()
+    assert curve.estimated == [(0, 20.0), (12, 30.0)]
+    x, y = curve._lines[0].getData()
+    assert list(x) == [0, 12]
+    assert list(y) == [20.0, 30.0]
+
+
+def test_against_a_reference_each_iteration_counts_once(curve):
+    for iteration, psnr in ((0, 30.0), (0, 30.0), (5, 31.0)):
+        curve.measure(iteration, psnr)
+    curve.show_all()
+    assert curve.measured == [(0, 30.0), (5, 31.0)]
+    assert not curve.isHidden()
+    curve.clear()
+    assert curve.isHidden()
