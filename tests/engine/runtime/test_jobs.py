@@ -1,5 +1,7 @@
 """Jobs: driven to the end, closed whatever happens."""
 
+import threading
+
 import pytest
 
 from napari_mpi.engine.runtime import jobs
@@ -63,3 +65,45 @@ def test_closing_a_timed_job_closes_the_job():
     next(timed)
     timed.close()
     assert closed
+
+
+def test_what_is_done_aside_lets_others_have_their_turn_and_gives_its_result():
+    started, go = threading.Event(), threading.Event()
+
+    def work():
+        started.set()
+        assert go.wait(600)
+        return 7
+
+    job = jobs.aside(work)
+    assert next(job) is None
+    assert started.wait(600)
+    assert next(job) is None
+    go.set()
+    with pytest.raises(StopIteration) as ended:
+        while True:
+            next(job)
+    assert ended.value.value == 7
+
+
+def test_a_job_aside_can_be_closed_while_it_works():
+    go, done = threading.Event(), threading.Event()
+
+    def work():
+        assert go.wait(600)
+        done.set()
+
+    job = jobs.aside(work)
+    next(job)
+    job.close()  # returns at once, though the work has not ended
+    assert not done.is_set()
+    go.set()
+    assert done.wait(600)
+
+
+def test_what_goes_wrong_aside_is_raised():
+    def work():
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        jobs.run(jobs.aside(work))

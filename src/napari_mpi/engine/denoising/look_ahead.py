@@ -1,6 +1,7 @@
 """Before the first plane of a channel: its sample, its noise, its settings."""
 
 import dataclasses
+import functools
 
 from napari_mpi.engine.denoising.planes import Plane
 from napari_mpi.engine.denoising.sampling.judged import windows_to_judge
@@ -11,7 +12,13 @@ from napari_mpi.engine.denoising.task import Task, with_precision
 from napari_mpi.engine.images.axes import Index
 from napari_mpi.engine.noise.choice import choose
 from napari_mpi.engine.noise.look import look_at_noise
-from napari_mpi.engine.runtime.jobs import SNAPSHOT_INTERVAL, Every, Job, beating
+from napari_mpi.engine.runtime.jobs import (
+    SNAPSHOT_INTERVAL,
+    Every,
+    Job,
+    aside,
+    beating,
+)
 from napari_mpi.engine.settings.filling import FillingConfig
 
 
@@ -31,8 +38,20 @@ class LookAhead:
     def __init__(self, task: Task, account: Account, interval: float) -> None:
         self._task, self._account, self._interval = task, account, interval
 
-    def config_of(self, channel: ChannelState, planes: list[Index]) -> FillingConfig:
-        """Return the settings that a channel's own noise chooses, if it is to."""
+    def config_of(
+        self, channel: ChannelState, planes: list[Index], number: int
+    ) -> Job[DenoisingSnapshot, FillingConfig]:
+        """Return the settings that a channel's own noise chooses, if it is to.
+
+        Parameters
+        ----------
+        channel : ChannelState
+            What is known of it.
+        planes : list of tuple
+            Index of every plane of the channel.
+        number : int
+            Of the plane that waits for it.
+        """
         task = self._task
         if not task.config.by_noise:
             return task.config
@@ -40,12 +59,15 @@ class LookAhead:
             sample = channel.sample
             seen = windows_to_judge(task.image, task.layout, planes, sample)
             seen = seen.to(task.device)
-            found = look_at_noise(
+            look = functools.partial(
+                look_at_noise,
                 seen.image,
                 sample.intensities.noise_slope,
                 opponents=task.opponents,
                 marks=seen.marks,
             )
+            looking = self._account.waiting_snapshot(number, "looking at the noise")
+            found = yield from beating(aside(look), lambda: True, lambda _: looking)
         else:
             found = channel.choice.found
         choice = choose(task.config, found, task.weights.network)
@@ -66,7 +88,6 @@ class LookAhead:
             Of the plane that waits for it.
         """
         task = self._task
-        index = task.layout.planes()[number]
         # Predictions that end with the range: all of it must be known.
         is_bounded = task.weights.network.architecture == "skip"
         for thorough in (is_bounded, True):
@@ -80,7 +101,7 @@ class LookAhead:
                 opponents=task.opponents,
                 no_data=task.no_data,
             )
-            sample = yield from self._reading(job, number, index)
+            sample = yield from self._reading(job, number)
             if not sample.is_doubtful:
                 break
         return sample
@@ -96,14 +117,14 @@ class LookAhead:
             seed=task.config.seed,
             no_data=task.no_data,
         )
-        return (yield from self._reading(job, plane.number, plane.index))
+        return (yield from self._reading(job, plane.number))
 
     def _reading(
-        self, job: Job[float, Sample], number: int, index: Index
+        self, job: Job[float, Sample], number: int
     ) -> Job[DenoisingSnapshot, Sample]:
         due = Every(max(self._interval, SNAPSHOT_INTERVAL))
 
         def tell(share: float) -> DenoisingSnapshot:
-            return self._account.reading_snapshot(number, index, share)
+            return self._account.waiting_snapshot(number, f"reading, {share:.0%}")
 
         return (yield from beating(job, due, tell))

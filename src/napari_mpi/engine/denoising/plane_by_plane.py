@@ -75,7 +75,7 @@ class PlaneByPlane:
             if channel.sample.is_flat:
                 self._account.leave(number)
             else:
-                config = self._ahead.config_of(channel, items[item])
+                config = yield from self._ahead.config_of(channel, items[item], number)
                 place = number % len(items[0])
                 plane = channel.sample.plane(layout, planes[number], number, place)
                 yield from self._denoise(plane, channel, config)

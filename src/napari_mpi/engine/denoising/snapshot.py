@@ -118,15 +118,13 @@ class Account:
             image=image,
         )
 
-    def reading_snapshot(
-        self, number: int, index: Index, share: float
-    ) -> DenoisingSnapshot:
-        """Tell of reading ahead of a plane, so much of which is done."""
-        config = self._task.config
+    def waiting_snapshot(self, number: int, stage: str) -> DenoisingSnapshot:
+        """Tell of what is done before a plane is begun."""
+        config, index = self._task.config, self._task.layout.planes()[number]
         progress = Progress(
             iteration=0,
             iterations=config.iterations,
-            stage=f"reading, {share:.0%}",
+            stage=stage,
             adapts=config.learning_rate > 0,
             fraction=0.0,
         )

@@ -1,6 +1,7 @@
 """Iterative filling, the paper's algorithm 2: adapt on one image, keep the hidden."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ from napari_mpi.engine.noise.correlation import (
 from napari_mpi.engine.noise.model import estimate_noise
 from napari_mpi.engine.noise.smoothing import scattered, smoothed
 from napari_mpi.engine.runtime.errors import ConfigError
-from napari_mpi.engine.runtime.jobs import SNAPSHOT_INTERVAL, Job
+from napari_mpi.engine.runtime.jobs import SNAPSHOT_INTERVAL, Job, aside, beating
 from napari_mpi.engine.settings.filling import FillingConfig
 
 CORRELATED = 0.4
@@ -155,7 +156,7 @@ def adapting(
     draws = _drawn(noisy, config, state) if masks is None else iter(masks)
     state.network.train()
     if config.passes and not state.looked:
-        _look(state, noisy, config)
+        yield from _look(state, noisy, config)
         progress = progress_of(state, noisy, config)
         first = preview or state.ensemble.image.clone
         yield from reporter.poll(progress, first, now=True)
@@ -171,10 +172,17 @@ def adapting(
             )
 
 
-def _look(state: FillingState, noisy: Tensor, config: FillingConfig) -> None:
+def _look(
+    state: FillingState, noisy: Tensor, config: FillingConfig
+) -> Job[Progress, None]:
     """Start from what the network sees before it is adapted, and judge the noise."""
     gaps = None if state.void is None else scattered(state.void)
-    seen = state.adaptation.predict(noisy, gaps)
+    if noisy.device.type == "cpu":  # elsewhere it is quick
+        waiting = progress_of(state, noisy, config)
+        predicted = aside(partial(state.adaptation.predict, noisy, gaps))
+        seen = yield from beating(predicted, lambda: True, lambda _: waiting)
+    else:
+        seen = state.adaptation.predict(noisy, gaps)
     state.ensemble.image.copy_(seen)
     left = noisy - seen
     if state.void is not None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from typing import TypeVar
 
@@ -95,6 +96,32 @@ def beating(
                 return result
             if due():
                 yield tell(step)
+
+
+def aside(work: Callable[[], R]) -> Job[None, R]:
+    """Do one long computation on a thread, so that a cancel is seen meanwhile.
+
+    Closed before it has ended, its result is dropped and its thread ends by itself; so
+    it must change nothing, and be given nothing that is changed.
+
+    Parameters
+    ----------
+    work : callable
+        What to do.
+
+    Yields
+    ------
+    None
+        A few times a second while it lasts.
+    """
+    pool = ThreadPoolExecutor(1, thread_name_prefix="aside")
+    try:
+        waiting = pool.submit(work)
+        while not wait((waiting,), timeout=SNAPSHOT_INTERVAL).done:
+            yield
+        return waiting.result()
+    finally:
+        pool.shutdown(wait=False)
 
 
 class Stopwatch:

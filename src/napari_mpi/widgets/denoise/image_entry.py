@@ -67,11 +67,14 @@ class ImageEntry(LayerEntry):
     @property
     def together(self) -> list[Image]:
         """The image, or all that are selected with it, if none is pinned."""
-        layers = self._viewer.layers
-        chosen = [one for one in layers if one in layers.selection and is_source(one)]
+        chosen = self._selected()
         if self.pin.isChecked() or len(chosen) < 2 or self.value not in chosen:
             return [] if self.value is None else [self.value]
         return chosen
+
+    def _selected(self) -> list[Image]:
+        layers = self._viewer.layers
+        return [one for one in layers if one in layers.selection and is_source(one)]
 
     def reset_choices(self, *_: Any) -> None:
         """List the layers anew; one that is gone is neither kept nor pinned."""
@@ -87,6 +90,9 @@ class ImageEntry(LayerEntry):
         layers = self._viewer.layers
         if is_source(layers.selection.active):
             return layers.selection.active
+        chosen = self._selected()
+        if chosen and self.value not in chosen:
+            return chosen[-1]
         if self.value in layers and is_source(self.value):
             return self.value
         own = [layer for layer in reversed(layers) if is_source(layer)]

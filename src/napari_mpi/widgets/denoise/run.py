@@ -325,6 +325,6 @@ def _stage_in_words(snapshot: Any) -> str:
     """Return what is being done, as a person says it."""
     if snapshot.planes > 1:
         return f"Plane {snapshot.plane + 1} of {snapshot.planes}"
-    if snapshot.stage.startswith("reading"):
-        return "Reading"
+    if snapshot.stage.startswith(("reading", "looking")):
+        return str(snapshot.stage).capitalize()
     return "Learning the image" if "iteration " in snapshot.stage else "Last passes"
