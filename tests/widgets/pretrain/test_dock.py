@@ -41,6 +41,7 @@ def make_widget(folder, dock):
         form = widget.form
         form.folder.value = folder
         form.name.value = "lab"
+        form.time.value = 0
         for name, value in {"width": 4, "scales": 2}.items():
             form.network[name].value = value
         small = {"crop_size": 32, "batch_size": 2, "iterations": 30, "warmup": 1}
@@ -250,3 +251,39 @@ def test_the_viewer_answers_while_files_are_read(widget, qtbot, monkeypatch):
     assert "stopping" in widget.status.text()
     go_on.set()
     assert wait_for_end(widget, qtbot).ending.value == "cancelled"
+
+
+def test_a_time_becomes_as_many_iterations_as_fit_in_it(
+    viewer, widget, qtbot, monkeypatch
+):
+    from napari_mpi.widgets.pretrain import job
+
+    monkeypatch.setattr(job, "_TRIAL", 0.2)
+    monkeypatch.setattr(form_of(widget), "_TIMES", [("a blink", 0.02)])
+    widget.form.time.choices = [("a blink", 0.02)]
+    assert widget.form.request(resume=False).seconds == pytest.approx(1.2)
+    widget.start_button.click()
+    wait_for_end(widget, qtbot)
+    made = load_weights("lab").provenance
+    assert made["iterations"] >= 10
+    assert made["iterations"] != 30
+    assert f"{made['iterations']:,} iterations" in widget.status.text()
+
+
+def form_of(widget):
+    from napari_mpi.widgets.pretrain import form
+
+    return form
+
+
+def test_the_list_of_weights_tells_how_long_they_were_trained(
+    viewer, widget, dock, qtbot
+):
+    widget.start_button.click()
+    wait_for_end(widget, qtbot)
+    denoise = DenoiseWidget(viewer)
+    dock(denoise, viewer)
+    entry = denoise.form.weights.native
+    listed = [entry.itemText(n) for n in range(entry.count())]
+    assert "lab: 30 iterations" in listed
+    assert "lab" in denoise.form.weights.choices

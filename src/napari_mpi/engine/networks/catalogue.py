@@ -142,6 +142,16 @@ def weights_names() -> list[str]:
     return [*known, *(name for name in own if name not in known)]
 
 
+def training_in_words(name: str) -> str:
+    """Return how long the user's own weights were trained; nothing for others.
+
+    Only the file's header is read, since lists of names are made without torch.
+    """
+    made = _header_of(data_folder() / f"{name}.safetensors").get("provenance")
+    count = made.get("iterations") if isinstance(made, dict) else None
+    return f"{count:,} iterations" if isinstance(count, int) else ""
+
+
 def suggested_preset(source: str | Path) -> str:
     """Return the preset that weights are meant for, without loading them.
 
@@ -157,18 +167,18 @@ def suggested_preset(source: str | Path) -> str:
     path = Path(name)
     if path.suffix.lower() == ".safetensors" or name not in (DEFAULT_WEIGHTS, *SHIPPED):
         own = path if path.is_file() else data_folder() / f"{name}.safetensors"
-        network = _network_of(own)
+        network = _header_of(own).get("network")
+        network = network if isinstance(network, dict) else {}
         if network.get("architecture") == "skip":
             shared = network.get("mask_channels") == 1
             return "real-fast" if shared else "independent-fast"
     return DEFAULT_PRESET
 
 
-def _network_of(path: Path) -> dict[str, Any]:
-    """Read the network's shape from a weights file's header; empty if it has none."""
+def _header_of(path: Path) -> dict[str, Any]:
+    """Read what a weights file says of itself; empty if it has no header of ours."""
     try:
         with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {})["header"])
-        return dict(header["network"])
+            return dict(json.loads((file.metadata() or {})["header"]))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return {}  # loading it will say what is wrong

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 from napari_mpi.engine.networks.catalogue import (
     DEFAULT_WEIGHTS,
     suggested_preset,
+    training_in_words,
     weights_names,
 )
 from napari_mpi.engine.runtime.errors import ConfigError, EngineError
@@ -151,8 +152,11 @@ class MethodForm(QWidget):
         self.weights.reset_choices()
         self.weights.value = path
 
-    def _weights(self, _: Any) -> list[str]:
-        return [*weights_names(), *self._files]
+    def _weights(self, _: Any) -> list[tuple[str, str]]:
+        """Return labels and names; the user's own tell how long they were trained."""
+        told = {name: training_in_words(name) for name in weights_names()}
+        named = [(f"{name}: {t}" if t else name, name) for name, t in told.items()]
+        return [*named, *((path, path) for path in self._files)]
 
     def _refresh_weights(self) -> None:
         if isalive(self):

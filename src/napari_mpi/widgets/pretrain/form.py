@@ -23,6 +23,14 @@ from napari_mpi.widgets.runs.fold import Fold
 _START_RECIPE = "grey"
 """The recipe that the form starts with: most images of our users are grey."""
 
+_USUAL = 60  # minutes
+_TIMES = [
+    ("10 minutes", 10),
+    ("1 hour", _USUAL),
+    ("8 hours, a night", 480),
+    ("as many iterations as under Advanced", 0),
+]
+
 
 class PretrainForm(QWidget):
     """Folder, recipe, name, device; and an advanced fold with all settings."""
@@ -83,7 +91,14 @@ class PretrainForm(QWidget):
             summary=chosen.summary,
         )
         folder = Path(self.folder.value)
-        return PretrainRequest(folder, recipe, path, self.device.value, resume)
+        return PretrainRequest(
+            folder,
+            recipe,
+            path,
+            self.device.value,
+            resume,
+            seconds=60 * self.time.value or None,
+        )
 
     def _folder_is_chosen(self) -> bool:
         folder = Path(self.folder.value)
@@ -97,6 +112,11 @@ class PretrainForm(QWidget):
         )
         self.name = LineEdit(name="name", label="Name", value="my-weights")
         self.device = DeviceEntry(self)
+        self.time = ComboBox(name="time", label="Time", choices=_TIMES, value=_USUAL)
+        self.time.tooltip = (
+            "how long to train; a longer training gives better weights. It can be"
+            " stopped before, which keeps what is learnt"
+        )
         recipe = RECIPES[_START_RECIPE]
         self.network = SettingsForm(recipe.network, NETWORK_SETTINGS)
         self.settings = SettingsForm(recipe.pretraining)
@@ -105,7 +125,9 @@ class PretrainForm(QWidget):
         self.name.tooltip = "what the weights are called in the Denoise widget"
 
     def _lay_out(self) -> None:
-        self._choices = Form([self.folder, self.recipe, self.name, self.device])
+        self._choices = Form(
+            [self.folder, self.recipe, self.name, self.time, self.device]
+        )
         self.advanced = Fold("Advanced")
         self.advanced.addWidget(self.network)
         self.advanced.addWidget(self.settings)

@@ -1,6 +1,8 @@
 """What the Pre-train widget asks of the engine, as one job for a worker's thread."""
 
+import dataclasses
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +13,9 @@ from napari_mpi.engine.networks.catalogue import checkpoint_path
 from napari_mpi.engine.runtime.errors import DivergenceError
 from napari_mpi.engine.runtime.jobs import Job
 from napari_mpi.engine.settings.recipes import Recipe
+
+_TRIED, _TRIAL = 1000, 5.0  # steps, and seconds, at most, by which the pace is measured
+_LEAST = 10  # iterations, however little time there is
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,8 @@ class PretrainRequest:
         Where the weights go.
     device : str
         As `resolve_device` takes it.
+    seconds : float, optional
+        How long to train; the recipe's iterations if None, or if it is resumed.
     resume : bool
         Whether to go on from the checkpoint.
     cancelled : threading.Event
@@ -38,12 +45,18 @@ class PretrainRequest:
     weights_path: Path
     device: str
     resume: bool = False
+    seconds: float | None = None
     cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
 
     @property
     def checkpoint(self) -> Path:
         """Where what is needed to go on is kept."""
         return checkpoint_path(self.weights_path)
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """Told while a few steps are timed, which are not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +120,9 @@ def pretrain_job(request: PretrainRequest) -> Job[Any, None]:
     )
     side = state.config.crop_size
     images = yield from read_training_images(request.folder, smallest_side=side)
+    if request.seconds is not None and not request.resume:
+        config = yield from _in_time(request, images)
+        state = pretraining_state.start_pretraining(request.recipe.network, config)
     yield _begun(request, images, state)
     job = pretrain.pretrain(
         images,
@@ -121,6 +137,31 @@ def pretrain_job(request: PretrainRequest) -> Job[Any, None]:
     with _keeping(request, images, state), closing(job):
         yield from job
     yield Saved(request.weights_path.stem)
+
+
+def _in_time(request: PretrainRequest, images: Any) -> Job[Measuring, Any]:
+    """Return the recipe's settings with as many iterations as there is time for."""
+    from napari_mpi.engine.pretraining.pretrain import pretrain
+
+    assert request.seconds is not None
+    recipe, began, first = request.recipe, time.monotonic(), 0.0
+    trial = dataclasses.replace(recipe.pretraining, iterations=_TRIED, warmup=0)
+    job = pretrain(
+        images, recipe.network, trial, device=request.device, snapshot_interval=0.0
+    )
+    done = 0
+    with closing(job):
+        for snapshot in job:
+            yield Measuring()
+            now = time.monotonic() - began
+            # The first step also prepares the device, and looks at held-out images.
+            first, done = (first or now), snapshot.iteration - 1
+            if done and now - first > _TRIAL:
+                break
+    pace = done / max(time.monotonic() - began - first, 1e-6)
+    count = max(_LEAST, round(request.seconds * pace))
+    warmup = min(recipe.pretraining.warmup, count // 2)
+    return dataclasses.replace(recipe.pretraining, iterations=count, warmup=warmup)
 
 
 def _begun(request: PretrainRequest, images: Any, state: Any) -> Begun:

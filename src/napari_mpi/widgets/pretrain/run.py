@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.widgets.layers.roles import shows
-from napari_mpi.widgets.pretrain.job import Begun, PretrainRequest, Saved, pretrain_job
+from napari_mpi.widgets.pretrain.job import (
+    Begun,
+    Measuring,
+    PretrainRequest,
+    Saved,
+    pretrain_job,
+)
 from napari_mpi.widgets.runs.run import Ending, Run
 
 _GAP = 4  # pixels between the pictures of a preview
@@ -38,6 +44,7 @@ class PretrainRun(Run):
         self._newest: Any = None
         self._reading: Any = None
         self._psnr = float("nan")
+        self._measures = False
 
     # -- what it does ------------------------------------------------------------
 
@@ -65,6 +72,8 @@ class PretrainRun(Run):
         """Keep what the job told, and show a preview if it has one."""
         if isinstance(event, Begun):
             self.begun = event
+        elif isinstance(event, Measuring):
+            self._measures = True
         elif isinstance(event, Saved):
             pass
         elif self.begun is None:
@@ -114,6 +123,8 @@ class PretrainRun(Run):
     # -- its parts ---------------------------------------------------------------
 
     def _described_reading(self) -> str:
+        if self._measures:
+            return "finding out how fast this device learns…"
         if self._reading is None:
             return "preparing…"
         return f"reading file {self._reading.files:,} of {self._reading.total:,}…"
