@@ -39,3 +39,29 @@ def test_against_a_reference_each_iteration_counts_once(curve):
     assert not curve.isHidden()
     curve.clear()
     assert curve.isHidden()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_text_and_lines_can_be_read_in_both_themes(curve, viewer, theme):
+    from napari.utils.theme import get_theme
+
+    from napari_mpi.widgets.runs.live_plot import contrast
+
+    viewer.theme = theme
+    curve.take((), [(0, 0.1), (12, 0.01)])
+    curve.measure(0, 20.0)
+    curve.measure(12, 21.0)
+    curve.show_all()
+    found = get_theme(theme)
+    background = found.background.as_hex("long")
+    assert contrast(found.text.as_hex("long"), background) >= 4.5
+    colours = [line.opts["pen"].color().name() for line in curve._lines]
+    assert len(set(colours)) == 2
+    assert all(contrast(colour, background) >= 3 for colour in colours)
+
+
+def test_the_contrast_of_black_and_white_is_21():
+    from napari_mpi.widgets.runs.live_plot import contrast
+
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)

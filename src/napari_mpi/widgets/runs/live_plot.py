@@ -5,6 +5,9 @@ from typing import Any
 from napari.utils.theme import get_theme
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
+_ENOUGH = 3.0  # contrast of a line with its background
+_MIXES = 10  # steps from a colour to that of the text
+
 
 class LivePlot(QWidget):
     """Lines over iterations; hidden while empty, and where pyqtgraph is missing.
@@ -82,9 +85,14 @@ class LivePlot(QWidget):
         if self._plot is None:
             return
         theme = get_theme(self._viewer.theme)
-        text = theme.text.as_hex()
-        colours = (theme.current.as_hex(), theme.warning.as_hex())
-        self._plot.setBackground(theme.background.as_hex())
+        text, background = (
+            colour.as_hex("long") for colour in (theme.text, theme.background)
+        )
+        colours = [
+            readable(colour.as_hex("long"), background, text)
+            for colour in (theme.current, theme.warning)
+        ]
+        self._plot.setBackground(background)
         for line, colour in zip(self._lines, colours, strict=False):
             line.setPen(colour, width=2)
         for side in ("left", "bottom"):
@@ -93,3 +101,42 @@ class LivePlot(QWidget):
         if len(self._names) > 1:
             for _, label in self._legend.items:
                 label.setText(label.text, color=text)
+
+
+def readable(colour: str, background: str, text: str) -> str:
+    """Mix a colour with that of the text until it stands out enough to be seen.
+
+    Enough is a contrast of 3 : 1, which the Web Content Accessibility Guidelines 2.1
+    ask of graphics (criterion 1.4.11, level AA).
+
+    Parameters
+    ----------
+    colour, background, text : str
+        As '#rrggbb'.
+    """
+    for step in range(_MIXES + 1):
+        pairs = zip(_channels(colour), _channels(text), strict=True)
+        mixed = [round(a + (b - a) * step / _MIXES) for a, b in pairs]
+        found = "#" + "".join(f"{value:02x}" for value in mixed)
+        if contrast(found, background) >= _ENOUGH:
+            return found
+    return text
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours, 1 to 21 (WCAG 2.1)."""
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    shares = [value / 255 for value in _channels(colour)]
+    red, green, blue = (
+        share / 12.92 if share <= 0.03928 else ((share + 0.055) / 1.055) ** 2.4
+        for share in shares
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _channels(colour: str) -> list[int]:
+    return [int(colour[at : at + 2], 16) for at in (1, 3, 5)]

@@ -5,10 +5,10 @@ from collections import deque
 
 _WINDOW = 0.35  # of the time that has passed, whose pace counts
 _SHORTEST = 4.0  # seconds of it at least
-_KNOWN = 1.5  # seconds of work before anything is told
+_KNOWN = 2.0  # seconds of work before anything is told
 _LEAP = 4  # times the pace, from which on work has not been done but fallen away
 _LEAST_LEAP = 0.02  # of the work
-_SMOOTH = 0.3  # of what is left, over which a new estimate is taken on
+_SMOOTH = 0.1  # of the time that has passed, over which a new estimate is taken on
 
 
 class TimeLeft:
@@ -21,6 +21,7 @@ class TimeLeft:
     def __init__(self) -> None:
         self._told: deque[tuple[float, float]] = deque()
         self._end: float | None = None
+        self._first = 0.0
 
     def note(self, seconds: float, fraction: float) -> None:
         """Take what is done by now.
@@ -33,23 +34,24 @@ class TimeLeft:
             Share of the work that is done, 0..1.
         """
         told = self._told
-        if told and fraction <= told[-1][1]:
-            return
+        if fraction <= (told[-1][1] if told else 0.0):
+            return  # preparing is no work that a pace could be told from
+        if not told:
+            self._first = seconds
         told.append((seconds, fraction))
-        window = max(_SHORTEST, _WINDOW * seconds)
+        window = max(_SHORTEST, _WINDOW * (seconds - self._first))
         while len(told) > 2 and told[1][0] < seconds - window:
             told.popleft()
         pace = self._pace()
-        if pace is None or seconds < _KNOWN:
+        if pace is None or seconds - self._first < _KNOWN:
             return
         end = seconds + (1 - fraction) / pace
         since, gained = seconds - told[-2][0], fraction - told[-2][1]
         if self._end is None or gained > _LEAP * pace * since + _LEAST_LEAP:
             self._end = end  # nothing is known yet, or work has fallen away
         else:
-            left = max(self._end - seconds, end - seconds, 1.0)
-            weight = min(1.0, max(since / (_SMOOTH * left), 0.02))
-            self._end += weight * (end - self._end)
+            smooth = max(1.0, _SMOOTH * (seconds - self._first))
+            self._end += min(1.0, since / smooth) * (end - self._end)
 
     def seconds_left(self, seconds: float) -> float | None:
         """Return how long it still takes; None if that is not known yet."""
