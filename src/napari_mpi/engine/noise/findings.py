@@ -94,7 +94,7 @@ class NoiseFindings:
         parts = [
             self._space(),
             self._signal(),
-            f"about {_digits(self.level)} grey levels",
+            f"about {digits(self.level)} grey levels",
         ]
         if self.shares_colours:
             parts.append("shared by the colours")
@@ -104,7 +104,7 @@ class NoiseFindings:
 
     def in_short(self) -> str:
         """Return what was found, as a person says it who never heard of noise laws."""
-        told = f"noise of about {_digits(self.level)} grey levels"
+        told = f"noise of about {digits(self.level)} grey levels"
         if self.is_correlated:
             return f"{told}, shared by neighbouring pixels"
         if self.is_weak:
@@ -129,7 +129,7 @@ class NoiseFindings:
         return "Poisson-Gaussian"
 
 
-def _digits(value: float) -> str:
+def digits(value: float) -> str:
     """Return a number with two digits that count, never as a power of ten."""
     if value <= 0 or not math.isfinite(value):
         return "0"

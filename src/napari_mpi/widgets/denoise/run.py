@@ -19,6 +19,7 @@ from napari_mpi.widgets.denoise.job import (
 from napari_mpi.widgets.denoise.looking import Looking
 from napari_mpi.widgets.denoise.result_layer import ResultLayer
 from napari_mpi.widgets.denoise.spread_layer import SpreadLayer
+from napari_mpi.widgets.denoise.words import end_in_words, one_story, stage_in_words
 from napari_mpi.widgets.runs.curves import QualityCurve
 from napari_mpi.widgets.runs.run import Ending, Run
 from napari_mpi.widgets.runs.states import RunState
@@ -214,7 +215,7 @@ class DenoiseRun(Run):
         if self._newest is None:
             return "Preparing…"
         snapshot = self._newest.snapshot
-        parts = [_stage_in_words(snapshot)]
+        parts = [stage_in_words(snapshot)]
         parts += ["paused" if self.is_paused else self._time_left()]
         if self._psnr is not None:
             parts.append(f"{self._psnr:.1f} dB")
@@ -246,21 +247,17 @@ class DenoiseRun(Run):
         if self._newest is None:
             return "Done: the image is constant, there is nothing to denoise"
         how = "Done" if self.ending is Ending.COMPLETE else "Stopped, result kept,"
-        told = [noise.in_short() for noise in self._found[:1]]
-        if self._finished.before is not None and self._finished.after is not None:
-            arrow = "\N{RIGHTWARDS ARROW}"
-            before, after = self._finished.before, self._finished.after
-            told.append(f"{before:.1f} {arrow} {after:.1f} dB")
-        line = f"{how} in {took}" + (f": {'; '.join(told)}" if told else "")
-        return "\n".join([line, *self._warnings])
+        return end_in_words(
+            f"{how} in {took}", self._found, self._finished, self._warnings
+        )
 
     def _take_notes(self) -> None:
         """Keep what there is to tell of the noise; the state may not last."""
         if self._state is not None:
             found = [f"noise: {line}" for line in self._state.noise_in_words()]
             self._warnings = self._state.notes_on(self.request.method.config)
-            self._notes = found + self._warnings
             self._found = self._state.found()
+            self._notes = found + one_story(self._found, self._warnings)
 
     @property
     def _total(self) -> int:
@@ -319,12 +316,3 @@ class DenoiseRun(Run):
         if self.spread is not None:
             self.spread.restore()
         self._state = None
-
-
-def _stage_in_words(snapshot: Any) -> str:
-    """Return what is being done, as a person says it."""
-    if snapshot.planes > 1:
-        return f"Plane {snapshot.plane + 1} of {snapshot.planes}"
-    if snapshot.stage.startswith(("reading", "looking")):
-        return str(snapshot.stage).capitalize()
-    return "Learning the image" if "iteration " in snapshot.stage else "Last passes"
