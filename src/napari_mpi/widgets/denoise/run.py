@@ -16,10 +16,10 @@ from napari_mpi.widgets.denoise.job import (
     Request,
     denoise_job,
 )
-from napari_mpi.widgets.denoise.looking import Looking
 from napari_mpi.widgets.denoise.result_layer import ResultLayer
 from napari_mpi.widgets.denoise.spread_layer import SpreadLayer
 from napari_mpi.widgets.denoise.words import end_in_words, one_story, stage_in_words
+from napari_mpi.widgets.layers.looking import Looking
 from napari_mpi.widgets.runs.curves import QualityCurve
 from napari_mpi.widgets.runs.run import Ending, Run
 from napari_mpi.widgets.runs.states import RunState

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_mpi.widgets.denoise.looking import Looking
+from napari_mpi.widgets.layers.looking import Looking
 from napari_mpi.widgets.layers.selection import Scope, select
 
 
