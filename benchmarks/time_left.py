@@ -2,8 +2,9 @@
 
 A stack of two channels and a large image are denoised as the Denoise dock does it, and
 what it would say is noted at every snapshot. Printed are the factors by which it is off
-at the most, and at the median, after the first tenth of the time; OUT gets a table of
-all moments and a picture.
+at the most, and at the median, after the first tenth of the time, and the longest time
+between two snapshots, for which a cancel waits at the most; OUT gets a table of all
+moments and a picture.
 
 Usage: python benchmarks/time_left.py OUT [--planes 90] [--plane 128] [--side 8000]
            [--preset auto-fast]
@@ -68,9 +69,10 @@ def followed(name: str, image: np.ndarray, axes: str, how: str) -> list[dict]:
     began = time.monotonic()
     time_left, told = TimeLeft(), []
     task = prepare(image, axes, weights="auto", config=preset(how), device="cpu")
-    last = 0.0
+    last = longest = before = 0.0
     for snapshot in denoise(task, DenoisingState()):
         now = time.monotonic() - began
+        longest, before = max(longest, now - before), now
         if now - last >= REFRESH:
             last = now
             time_left.note(now, snapshot.fraction)
@@ -90,7 +92,7 @@ def followed(name: str, image: np.ndarray, axes: str, how: str) -> list[dict]:
     print(
         f"{name} {'x'.join(map(str, image.shape))}: {whole:.0f} s, off by a factor of"
         f" {np.median(late):.2f} (median), {max(late):.2f} (most), not known at"
-        f" {silent} of {len(told)} looks",
+        f" {silent} of {len(told)} looks; longest without a snapshot {longest:.1f} s",
         flush=True,
     )
     return rows
