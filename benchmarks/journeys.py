@@ -12,6 +12,7 @@ Usage: xvfb-run -a -s "-screen 0 1280x720x24" python benchmarks/journeys.py OUT
 
 import argparse
 import itertools
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -258,6 +259,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=JOURNEYS, default=list(JOURNEYS))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    # A person's weights and last used settings are neither used nor changed.
+    os.environ["NAPARI_MPI_HOME"] = tempfile.mkdtemp()
     for theme, name in itertools.product(options.theme, options.only):
         walk = Walk(options.out, theme, name)
         JOURNEYS[name](walk)
