@@ -106,7 +106,9 @@ class BatchTable(QTableView):
         self.setMinimumHeight((_ROWS_SHOWN + 2) * heights.defaultSectionSize())
         widths = self.horizontalHeader()
         widths.setSectionResizeMode(_Header.Interactive)
-        widths.setSectionResizeMode(MESSAGE, _Header.Stretch)
+        # A narrow dock scrolls to what the message says; a wide one shows it all.
+        widths.setSectionResizeMode(MESSAGE, _Header.ResizeToContents)
+        widths.setResizeContentsPrecision(_ROWS_SHOWN)
         widths.setHighlightSections(False)
         self.setColumnWidth(FILE, _FILE_LETTERS * letters.averageCharWidth())
         for column, text in _WIDEST.items():
