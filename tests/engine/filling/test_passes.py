@@ -1,6 +1,7 @@
 """The last passes: what they predict from, and when the pixel's own value enters."""
 
 import dataclasses
+import time
 
 import pytest
 import torch
@@ -84,3 +85,25 @@ def test_progress_rises_to_one_within_the_passes_foretold(noisy):
     assert shares == sorted(shares)
     assert shares[-1] == 1
     assert len(calls) == passes_of(config) == 6
+
+
+def test_a_large_image_lets_others_have_their_turn_within_a_pass(monkeypatch):
+    """So a cancel is seen; what comes out is the same."""
+    from napari_mpi.engine.filling import passes
+
+    noisy = torch.rand(1, 1, 24, 20, generator=torch.Generator().manual_seed(0))
+    config = dataclasses.replace(CONFIG, merge=True)
+
+    def predict(image, masked):
+        time.sleep(0.25)
+        return image * 0.5
+
+    def last(large):
+        monkeypatch.setattr(passes, "_LARGE", large)
+        return list(passes.finish(noisy, predict, config))
+
+    quick, told = last(10**9), last(0)
+    assert len(told) > len(quick)
+    shares = [filled.share for filled in told]
+    assert shares == sorted(shares)
+    assert torch.equal(told[-1].image, quick[-1].image)

@@ -1,8 +1,9 @@
 """The last passes: every pixel hidden once, and open otherwise; then merged."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeGuard
 
 import torch
@@ -19,12 +20,14 @@ from napari_mpi.engine.noise.smoothing import (
     smoothed,
     void_of,
 )
+from napari_mpi.engine.runtime.jobs import Job, aside, beating
 from napari_mpi.engine.settings.filling import FillingConfig
 
 Predict = Callable[[Tensor, Tensor | None], Tensor]
 NoiseModels = tuple[tuple[NoiseModel, ...], ...]
 """Noise by image and channel of (N, C, Y, X)."""
 
+_LARGE = 512**2  # elements of an image that take long enough to be told of meanwhile
 _PROBE = 0.1  # of what a prediction leaves (its spread), by which pixels are moved
 _LEAST_PROBE = 1e-3  # of the network's range, so that float32 resolves the answer
 
@@ -68,7 +71,7 @@ def finish(
     models: NoiseModels | None = None,
     spread_of: SpreadOf | None = None,
     marks: Tensor | None = None,
-) -> Iterator[Filled]:
+) -> Job[Filled, None]:
     """Predict an image with a few masks, and merge it with the noisy one.
 
     The masks are complementary: each pixel is hidden in exactly one of them. Their mean
@@ -95,7 +98,8 @@ def finish(
     Yields
     ------
     Filled
-        One per pass; the last holds the denoised image.
+        One per pass, and some on the way of a large image; the last holds the denoised
+        image.
     """
     total = passes_of(config)
     void = void_of(marks)
@@ -103,13 +107,15 @@ def finish(
     filled, hidden_mean = torch.empty_like(noisy), torch.zeros_like(noisy)
     collected = None if spread_of is None else PassSpread(spread_of)
     for done, masked in enumerate(_masks(noisy, config, at), start=1):
-        prediction = predict(noisy, _hidden(masked, gaps))
+        work = partial(predict, noisy, _hidden(masked, gaps))
+        prediction = yield from _waiting(work, noisy, (done - 1) / total)
         if collected is not None:
             collected.add(prediction)
         filled = torch.where(masked, prediction, filled)
         hidden_mean += prediction / config.passes
         yield Filled(done / total)
-    unmasked = predict(noisy, gaps)
+    work = partial(predict, noisy, gaps)
+    unmasked = yield from _waiting(work, noisy, config.passes / total)
     spread = None if collected is None else collected.around(unmasked, void)
     result = (unmasked + hidden_mean) / 2
     if config.keep_means:
@@ -124,12 +130,27 @@ def finish(
     left = noisy - unmasked
     known = left if void is None else left[~void.expand_as(left)]
     step = max(_PROBE * float(known.square().mean().sqrt()), _LEAST_PROBE)
-    taken = _taken(noisy, unmasked, predict, step, gaps, seed=config.seed, at=at)
+    probe = partial(
+        _taken, noisy, unmasked, predict, step, gaps, seed=config.seed, at=at
+    )
+    taken = yield from _waiting(probe, noisy, (config.passes + 1) / total)
     # Open in all passes but one, and in the one that hides nothing.
     share = 1 - 1 / (2 * config.passes)
     variance = _variance(models, unmasked)
     image = merged(noisy, result, share * taken, variance, void)
     yield Filled(1.0, image, merged=True, spread=spread)
+
+
+def _waiting(
+    work: Callable[[], Tensor], noisy: Tensor, share: float
+) -> Job[Filled, Tensor]:
+    """Do a computation on an image; tell of a large one, so that it can be cancelled.
+
+    A GPU is quick, and works for one thread at a time.
+    """
+    if noisy.device.type != "cpu" or noisy.numel() <= _LARGE:
+        return work()
+    return (yield from beating(aside(work), lambda: True, lambda _: Filled(share)))
 
 
 def learn_noise(

@@ -6,6 +6,7 @@ from collections import deque
 _WINDOW = 0.35  # of the time that has passed, whose pace counts
 _SHORTEST = 4.0  # seconds of it at least
 _KNOWN = 2.0  # seconds of work before anything is told
+_FEW = 6  # steps of it, since a first one may have taken long
 _LEAP = 4  # times the pace, from which on work has not been done but fallen away
 _LEAST_LEAP = 0.02  # of the work
 _SMOOTH = 0.1  # of the time that has passed, over which a new estimate is taken on
@@ -21,7 +22,7 @@ class TimeLeft:
     def __init__(self) -> None:
         self._told: deque[tuple[float, float]] = deque()
         self._end: float | None = None
-        self._first = 0.0
+        self._first, self._steps = 0.0, 0
 
     def note(self, seconds: float, fraction: float) -> None:
         """Take what is done by now.
@@ -43,7 +44,8 @@ class TimeLeft:
         while len(told) > 2 and told[1][0] < seconds - window:
             told.popleft()
         pace = self._pace()
-        if pace is None or seconds - self._first < _KNOWN:
+        self._steps += 1
+        if pace is None or self._steps < _FEW or seconds - self._first < _KNOWN:
             return
         end = seconds + (1 - fraction) / pace
         since, gained = seconds - told[-2][0], fraction - told[-2][1]
