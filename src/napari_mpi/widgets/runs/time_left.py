@@ -49,8 +49,9 @@ class TimeLeft:
             return
         end = seconds + (1 - fraction) / pace
         since, gained = seconds - told[-2][0], fraction - told[-2][1]
-        if self._end is None or gained > _LEAP * pace * since + _LEAST_LEAP:
-            self._end = end  # nothing is known yet, or work has fallen away
+        fell_away = gained > _LEAP * pace * since + _LEAST_LEAP
+        if self._end is None or fell_away or end - seconds < (self._end - seconds) / 2:
+            self._end = end  # nothing is known yet, or it was far too long
         else:
             smooth = max(1.0, _SMOOTH * (seconds - self._first))
             self._end += min(1.0, since / smooth) * (end - self._end)
