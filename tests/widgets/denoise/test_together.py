@@ -124,3 +124,32 @@ def test_a_damaged_memory_is_forgotten(viewer, qtbot, home, content):
     widget = DenoiseWidget(viewer)
     qtbot.addWidget(widget)
     assert widget.form.method.preset_name == "auto"
+
+
+def test_settings_that_contradict_each_other_are_told_and_nothing_starts(
+    viewer, make_widget, images
+):
+    from napari.utils.notifications import notification_manager
+
+    widget = make_widget()
+    widget.form.settings["mask_ratio"].value = 0
+    widget.start_button.click()
+    assert widget.run is None
+    assert "nothing is hidden" in notification_manager.records[-1].message
+
+
+def test_an_image_that_does_not_fit_the_reference_is_left_out_by_name(
+    viewer, make_widget, images, rng, qtbot
+):
+    from napari.utils.notifications import notification_manager
+
+    wide = viewer.add_image(rng.random((24, 30)).astype(np.float32), name="wide")
+    widget = make_widget()
+    widget.form.reference.value = images[2]
+    viewer.layers.selection.active = images[0]
+    viewer.layers.selection.add(wide)
+    widget.start_button.click()
+    qtbot.waitUntil(lambda: is_idle(widget), timeout=TIMEOUT)
+    assert results(viewer) == ["a"]
+    told = [record.message for record in notification_manager.records]
+    assert any("wide is left out: the reference" in message for message in told)

@@ -136,7 +136,6 @@ class DenoiseWidget(RunDock):
 
     def _start(self) -> None:
         self._waiting = self.form.image.together
-        self.form.method.keep("denoise")
         self._next()
 
     def _try(self) -> None:
@@ -153,6 +152,7 @@ class DenoiseWidget(RunDock):
     def _denoise(self, layer: Image, *, only_seen: bool = False) -> None:
         request = self._requested(layer=layer, only_seen=only_seen)
         if request is not None:
+            self.form.method.keep("denoise")
             self.curve.clear()
             self.comparing.end()
             self._begin(DenoiseRun(self._viewer, layer, request))

@@ -56,9 +56,11 @@ class DenoiseForm(QWidget):
 
     def problem(self) -> str | None:
         """Return why it cannot be denoised, in a sentence, or None."""
-        layer = self.image.value
+        return self._problem_of(self.image.value)
+
+    def _problem_of(self, layer: Image | None) -> str | None:
         problem = self.part.problem(layer)
-        if problem is not None:
+        if problem is not None or layer is None:
             return problem
         return reference_problem(self.reference.value, self.part.whole(layer))
 
@@ -84,6 +86,10 @@ class DenoiseForm(QWidget):
         EngineError
             If a layer or a setting cannot be used.
         """
+        # Of several images only the first has been looked at by now.
+        problem = None if layer in (None, self.image.value) else self._problem_of(layer)
+        if problem is not None:
+            raise ImageError(f"{layer} is left out: {problem}")
         scope = Scope.VIEW if only_seen else None
         selection = self.part.selection(layer or self.image.value, scope)
         clean = self.reference.value
