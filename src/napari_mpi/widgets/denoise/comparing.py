@@ -56,7 +56,7 @@ class Comparing:
     def _show_before(self, on: bool) -> None:
         run = self._run
         if on and run is not None and run.result is not None:
-            self._layers.show_source(run.source, run.result)
+            self._layers.show_source(run.source)
         else:
             self._layers.back()
 

@@ -30,7 +30,7 @@ class BeforeAfter:
         """Whether the two are next to each other."""
         return self._grid is not None
 
-    def show_source(self, source: Image, result: Image) -> None:
+    def show_source(self, source: Image) -> None:
         """Show the source where the result was, until `back`."""
         if not self._before and not self.is_side_by_side:
             self._show_only([source])
