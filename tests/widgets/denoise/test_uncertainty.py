@@ -12,9 +12,9 @@ from napari_mpi.engine.denoising import denoise, shared_adaptation
 from napari_mpi.engine.denoising import state as denoising_state
 from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.images import results
-from napari_mpi.engine.images.results import GrowingResult
 from napari_mpi.engine.runtime.jobs import run as run_job
 from napari_mpi.widgets.denoise.dock import DenoiseWidget
+from napari_mpi.widgets.denoise.run import DenoiseRun
 from napari_mpi.widgets.layers.selection import Scope
 
 pytestmark = pytest.mark.gui
@@ -217,16 +217,19 @@ def test_limits_that_a_person_has_chosen_stay(
     assert viewer.layers[NAME].contrast_limits == [1, 2]
 
 
+@pytest.mark.parametrize("is_previewed", [True, False])
 def test_of_a_stack_on_disk_it_is_on_disk_too(
-    viewer, make_widget, stack, monkeypatch, qtbot
+    viewer, make_widget, stack, is_previewed, monkeypatch, qtbot
 ):
     monkeypatch.setattr(results, "is_small", lambda _: False)
+    if not is_previewed:
+        monkeypatch.setattr(DenoiseRun, "_preview_spread", lambda *_: None)
     viewer.add_image(da.from_array(stack, chunks=(1, 40, 36)), name="cells")
     widget = make_widget()
     few_steps(widget)
     wait_for_end(start(widget, qtbot), qtbot)
     layer = viewer.layers[NAME]
-    assert isinstance(layer.data, GrowingResult)
+    assert isinstance(layer.data, da.Array)
     assert np.isfinite(np.asarray(layer.data)).all()
     assert layer.contrast_limits[1] > 0
 

@@ -8,7 +8,7 @@ from napari.layers import Image
 from napari.viewer import Viewer
 
 from napari_mpi.engine.images.axes import ImageAxes, Index
-from napari_mpi.widgets.denoise.result_layer import ResultLayer, copied
+from napari_mpi.widgets.denoise.result_layer import ResultLayer, copied, finished
 from napari_mpi.widgets.layers.selection import Selection
 
 _BRIGHTEST = 0.995  # quantile of the spread that is shown as the brightest colour
@@ -41,7 +41,7 @@ class SpreadLayer(ResultLayer):
             Provenance, for a layer that is not there yet.
         """
         if self.layer is None:
-            self._add_spread(spread, indices[-1], made)
+            self._add_spread(spread, copied(spread), indices[-1], made)
             return
         in_memory = isinstance(spread, np.ndarray)
         own = [self._layout.index_without_colours(index) for index in indices]
@@ -64,9 +64,11 @@ class SpreadLayer(ResultLayer):
             self.show(spread, _told(made))
             self._set_limits(spread, index)
         elif self.layer is None:
-            self._add_spread(spread, index, made)
+            self._add_spread(spread, finished(spread), index, made)
 
-    def _add_spread(self, spread: Any, index: Index, made: Mapping[str, Any]) -> None:
+    def _add_spread(
+        self, spread: Any, shown: Any, index: Index, made: Mapping[str, Any]
+    ) -> None:
         """Add the layer, if anything is known of the spread."""
         found = self._found_limits(spread, index)
         if found is None:
@@ -74,7 +76,7 @@ class SpreadLayer(ResultLayer):
         self._limits = found
         selected = set(self._viewer.layers.selection)  # which a new layer would be
         self.layer = self._add_beside(
-            copied(spread),
+            shown,
             _told(made),
             what=self._worded("uncertainty"),
             contrast_limits=found,
