@@ -71,6 +71,7 @@ def test_result_tells_how_to_make_it_again(noisy, weights, results):
         "keep_means": False,
         "crop": 0,
         "share": False,
+        "neighbours": "none",
         "passes": 0,
         "merge": False,
         "stop": False,

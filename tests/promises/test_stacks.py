@@ -13,7 +13,9 @@ from napari_mpi.engine.denoising import (
     task,
 )
 from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.neighbours import start
 from napari_mpi.engine.denoising.sampling import take as sampling
+from napari_mpi.engine.denoising.sampling.windows import WINDOWS
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.filling import state as filling_state
@@ -172,7 +174,11 @@ def test_lazy_images_give_what_numpy_s_give(counted, kind, stack, weights):
     np.testing.assert_array_equal(result, result_of(stack, "ZYX", weights))
 
 
-def test_no_more_is_read_than_the_first_result_needs(rng, weights):
+@pytest.mark.parametrize(
+    ("neighbours", "more"),
+    [("none", 0), ("2", 4 + 5 * WINDOWS), ("auto", 3 * start._TRIALS)],
+)
+def test_no_more_is_read_than_the_first_result_needs(neighbours, more, rng, weights):
     planes = 10_000
     read = []
 
@@ -183,8 +189,9 @@ def test_no_more_is_read_than_the_first_result_needs(rng, weights):
     image = dask.array.map_blocks(
         plane, chunks=((1,) * planes, 48, 40), dtype=np.float32, meta=np.empty((0,) * 3)
     )
+    config = dataclasses.replace(CONFIG, neighbours=neighbours)
     job = denoise(
-        prepare(image, "TYX", weights=weights, config=CONFIG, device="cpu"),
+        prepare(image, "TYX", weights=weights, config=config, device="cpu"),
         looking_at=lambda: {"T": 7000},
     )
     for snapshot in job:
@@ -192,7 +199,7 @@ def test_no_more_is_read_than_the_first_result_needs(rng, weights):
             break
     job.close()
     assert snapshot.index[0] == 7000
-    assert len(read) == sampling.SAMPLED_PLANES + 1
+    assert len(read) == sampling.SAMPLED_PLANES + 1 + more
 
 
 def test_what_is_brighter_than_the_sample_is_not_clipped(rng, weights, monkeypatch):
@@ -311,7 +318,7 @@ def test_a_sample_holds_each_window_of_a_small_plane_once(stack):
     layout = ImageAxes("ZYX", stack.shape)
     sample = run(sampling.take_sample(stack, layout, layout.planes(), side=64, seed=0))
     assert len(sample.windows) == 6
-    assert {window.shape for window in sample.windows} == {(1, 48, 40)}
+    assert {window.values.shape for window in sample.windows} == {(1, 48, 40)}
     assert (sample.intensities.low, sample.intensities.high) == (
         stack.min(),
         stack.max(),

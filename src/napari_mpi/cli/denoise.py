@@ -50,6 +50,8 @@ def _denoise(options: argparse.Namespace) -> None:
     made = _with_progress(job, tell, quiet=options.quiet)
     for line in made.noise:
         tell(f"noise    {line}")
+    for line in made.neighbours:
+        tell(f"planes   {line}")
     for note in made.notes:
         if note not in image.notes:
             tell(f"note     {note}")

@@ -12,7 +12,8 @@ from napari_mpi.engine.denoising.planes import Plane
 from napari_mpi.engine.denoising.sampling.take import SAMPLED_PLANES, take_sample
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import prepare
-from napari_mpi.engine.filling.passes import _variance, learn_noise
+from napari_mpi.engine.filling.merging import variance_of
+from napari_mpi.engine.filling.passes import learn_noise
 from napari_mpi.engine.images.axes import ImageAxes
 from napari_mpi.engine.images.colours import colours_of, noise_sources, opponents
 from napari_mpi.engine.images.intensity import measure
@@ -258,7 +259,7 @@ def test_photon_noise_of_colours_is_found_in_their_opponents(shares, rng):
         for values in (clean, noisy)
     )
     models = learn_noise(planes, lambda noisy, masked: truth, CONFIG, images=3)
-    found = _variance(models, truth)[:, 0] * intensities.noise_slope**2
+    found = variance_of(models, truth)[:, 0] * intensities.noise_slope**2
     expected = np.tensordot(np.square(opponents(3)), clean, axes=1)
     np.testing.assert_allclose(found[..., 64:], expected[..., 64:], rtol=0.15)
 

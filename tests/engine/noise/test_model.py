@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from napari_mpi.engine.filling.passes import merged
+from napari_mpi.engine.filling.merging import merged
 from napari_mpi.engine.noise.laws import PoissonGaussian
 from napari_mpi.engine.noise.model import NoiseModel, estimate_noise
 

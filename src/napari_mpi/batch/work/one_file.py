@@ -142,7 +142,8 @@ def _denoised(
 def _notes(task: Task, made: DenoisedFile, tile: int | None) -> list[str]:
     adaptation = task.weights.provenance.get(FOLDER_ADAPTATION, {})
     guarded = [] if adaptation.get("adapted", True) else [GUARDED]
-    return [*made.noise, *guarded, *made.notes, *([_SMALLER] if tile else [])]
+    smaller = [_SMALLER] if tile else []
+    return [*made.noise, *made.neighbours, *guarded, *made.notes, *smaller]
 
 
 def _level(image: ArrayLike, task: Task) -> float | None:

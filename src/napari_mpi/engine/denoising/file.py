@@ -45,6 +45,8 @@ class DenoisedFile:
         What is needed to make it again, as JSON values.
     noise : tuple of str
         What was found of its noise, and chosen by it, in words.
+    neighbours : tuple of str
+        How far was looked beside its planes, and why, in words.
     notes : tuple of str
         What a person should know about it.
     void_of : callable
@@ -54,6 +56,7 @@ class DenoisedFile:
     result: Any = field(repr=False)
     made: dict[str, Any]
     noise: tuple[str, ...]
+    neighbours: tuple[str, ...]
     notes: tuple[str, ...]
     void_of: VoidOf = field(repr=False)
 
@@ -168,7 +171,8 @@ def denoise_file(
     writing = notes_on_writing(output, image)
     notes = (*_notes_on(image), *writing, *state.notes_on(task.config))
     void_of = state.void_in(task.image, task.layout)
-    return DenoisedFile(result, made, state.noise_in_words(), notes, void_of)
+    noise, neighbours = state.noise_in_words(), state.neighbours_in_words()
+    return DenoisedFile(result, made, noise, neighbours, notes, void_of)
 
 
 def require_uncertainty(path: Path, result: Path, *inputs: Path) -> None:

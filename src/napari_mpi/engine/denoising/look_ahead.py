@@ -2,7 +2,11 @@
 
 import dataclasses
 import functools
+from typing import TypeVar
 
+from napari_mpi.engine.denoising.neighbours.reader import Reader
+from napari_mpi.engine.denoising.neighbours.start import with_neighbours
+from napari_mpi.engine.denoising.noisy import Noisy
 from napari_mpi.engine.denoising.planes import Plane
 from napari_mpi.engine.denoising.sampling.judged import windows_to_judge
 from napari_mpi.engine.denoising.sampling.take import Sample, take_sample
@@ -20,6 +24,8 @@ from napari_mpi.engine.runtime.jobs import (
     beating,
 )
 from napari_mpi.engine.settings.filling import FillingConfig
+
+T = TypeVar("T")
 
 
 class LookAhead:
@@ -75,6 +81,54 @@ class LookAhead:
         channel.choice = dataclasses.replace(choice, config=config)
         return config
 
+    def reader_of(
+        self,
+        channel: ChannelState,
+        planes: list[Plane],
+        config: FillingConfig,
+        number: int,
+    ) -> Job[DenoisingSnapshot, Reader]:
+        """Return what reads a channel's planes, with their neighbours if these help.
+
+        Parameters
+        ----------
+        channel : ChannelState
+            What is known of it; what is chosen is noted there.
+        planes : list of Plane
+            All of its planes, in their order.
+        config : FillingConfig
+            Its settings.
+        number : int
+            Of the plane that waits for it.
+        """
+        task = self._task
+        plain = Reader(task.image, task.channels, task.device, planes)
+        if not task.sees_neighbours:
+            return plain
+        job = with_neighbours(
+            plain, channel.sample, task.weights, config, channel.neighbours
+        )
+        found = yield from self._looking(job, number)
+        channel.neighbours, reader = found
+        return reader
+
+    def windows_from(
+        self, reader: Reader, sample: Sample, number: int
+    ) -> Job[DenoisingSnapshot, list[Noisy]]:
+        """Read the windows that are adapted to.
+
+        Parameters
+        ----------
+        reader : Reader
+            Reads them.
+        sample : Sample
+            Where they are.
+        number : int
+            Of the plane that waits for it.
+        """
+        job = aside(functools.partial(reader.windows, sample), at_once=reader.is_quick)
+        return (yield from self._looking(job, number))
+
     def sample_of(
         self, planes: list[Index], number: int
     ) -> Job[DenoisingSnapshot, Sample]:
@@ -95,7 +149,7 @@ class LookAhead:
                 task.image,
                 task.layout,
                 planes,
-                side=task.sample_side if task.shares else 0,
+                side=task.sample_side if task.shares or task.sees_neighbours else 0,
                 seed=task.config.seed,
                 thorough=thorough,
                 opponents=task.opponents,
@@ -117,7 +171,16 @@ class LookAhead:
             seed=task.config.seed,
             no_data=task.no_data,
         )
-        return (yield from self._reading(job, plane.number))
+        sample = yield from self._reading(job, plane.number)
+        layout = task.layout
+        place = plane.number % (layout.plane_count // layout.channel_count)
+        cuts = [dataclasses.replace(cut, plane=place) for cut in sample.windows]
+        return dataclasses.replace(sample, windows=cuts)
+
+    def _looking(self, job: Job[None, T], number: int) -> Job[DenoisingSnapshot, T]:
+        stage = "looking at neighbouring planes"
+        told = self._account.waiting_snapshot(number, stage)
+        return (yield from beating(job, lambda: True, lambda _: told))
 
     def _reading(
         self, job: Job[float, Sample], number: int

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_mpi.engine.filling.masks import numbers_at
+from napari_mpi.engine.filling.merging import Averaged
 from napari_mpi.engine.images.intensity import IntensityMap, without
 from napari_mpi.engine.images.marks import Mark, MarkRule, is_void
 from napari_mpi.engine.noise.level import white_noise_level
@@ -27,20 +28,31 @@ class Noisy:
         measurement is made of local means and noise as strong as there.
     marks : Tensor, optional
         Shape (N, 1, Y, X), uint8, see `Mark`; None where all is measured.
+    averaged : Averaged, optional
+        What ``image`` was before it was averaged with planes beside it; None if it was
+        not.
     """
 
     image: torch.Tensor
     marks: torch.Tensor | None = None
+    averaged: Averaged | None = None
 
     def to(self, device: torch.device) -> "Noisy":
         """Return it on a device."""
         marks = None if self.marks is None else self.marks.to(device)
-        return Noisy(self.image.to(device), marks)
+        averaged = self.averaged and Averaged(*(a.to(device) for a in self.averaged))
+        return Noisy(self.image.to(device), marks, averaged)
 
     @property
     def is_void(self) -> bool:
         """Whether nothing of it is a measurement."""
         return self.marks is not None and bool((self.marks >= Mark.CONSTANT).all())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes."""
+        parts = (self.image, self.marks, *(self.averaged or ()))
+        return sum(part.nbytes for part in parts if part is not None)
 
     @property
     def area(self) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from napari_mpi.engine.denoising.look_ahead import LookAhead
+from napari_mpi.engine.denoising.neighbours.reader import Reader
 from napari_mpi.engine.denoising.noisy import Noisy
 from napari_mpi.engine.denoising.planes import Plane, PlaneOrder
 from napari_mpi.engine.denoising.shared_adaptation import SharedAdaptation
@@ -19,6 +20,7 @@ from napari_mpi.engine.denoising.task import Task
 from napari_mpi.engine.filling.iterative import iterative_filling
 from napari_mpi.engine.filling.progress import Progress, Reporter
 from napari_mpi.engine.filling.state import FillingState
+from napari_mpi.engine.images.axes import ImageAxes, Index
 from napari_mpi.engine.images.marks import Mark, Marks
 from napari_mpi.engine.images.tiles import middle
 from napari_mpi.engine.noise.hot_pixels import without_hot_pixels
@@ -57,6 +59,7 @@ class PlaneByPlane:
         self._looking_at = looking_at or (lambda: None)
         self._account = Account(task, state)
         self._ahead = LookAhead(task, self._account, interval)
+        self._readers: dict[int, Reader] = {}
 
     def snapshots(self) -> Iterator[DenoisingSnapshot]:
         """Do the planes that are not done, as `denoise` says."""
@@ -76,21 +79,30 @@ class PlaneByPlane:
                 self._account.leave(number)
             else:
                 config = yield from self._ahead.config_of(channel, items[item], number)
-                place = number % len(items[0])
-                plane = channel.sample.plane(layout, planes[number], number, place)
-                yield from self._denoise(plane, channel, config)
+                if item not in self._readers:
+                    own = _planes_of(layout, channel, item * len(items[0]), items[item])
+                    self._readers[item] = yield from self._ahead.reader_of(
+                        channel, own, config, number
+                    )
+                reader = self._readers[item]
+                plane = reader.planes[number % len(items[0])]
+                yield from self._denoise(plane, channel, reader, config)
             state.done[number] = asked
             self._account.done += 1
 
     def _denoise(
-        self, plane: Plane, channel: ChannelState, config: FillingConfig
+        self,
+        plane: Plane,
+        channel: ChannelState,
+        reader: Reader,
+        config: FillingConfig,
     ) -> Iterator[DenoisingSnapshot]:
         """Denoise a plane by itself, or by what is shared."""
         task, state = self._task, self._state
         state.kept.pop(plane.number, None)  # of a result that is made anew
         is_small = math.prod(task.layout.plane_shape) <= task.whole
         if not task.shares and (is_small or not config.passes):
-            yield from self._fill_alone(plane, config)
+            yield from self._fill_alone(plane, reader, config)
             return
         shared = channel.adaptation
         if shared is None or not (task.shares or state.plane == plane.number):
@@ -102,24 +114,27 @@ class PlaneByPlane:
             if not sample.windows:
                 self._account.leave(plane.number)
                 return
+            number = plane.number
+            windows = yield from self._ahead.windows_from(reader, sample, number)
             shared = channel.adaptation = SharedAdaptation(
-                channel.sample.noisy(sample.windows, task.channels),
+                windows,
                 task.weights,
                 config,
                 task.device,
                 largest=task.tile,
+                models=reader.models,
             )
         shared.to(task.device)
         state.plane = plane.number
-        yield from self._adapt(shared, plane, config)
-        yield from self._fill(shared, plane, config)
+        yield from self._adapt(shared, plane, reader, config)
+        yield from self._fill(shared, plane, reader, config)
 
     def _fill_alone(
-        self, plane: Plane, config: FillingConfig
+        self, plane: Plane, reader: Reader, config: FillingConfig
     ) -> Iterator[DenoisingSnapshot]:
         """Fill a plane from its own pixels alone, all at once."""
         task, state = self._task, self._state
-        read = plane.read(task.image, task.channels).to(task.device)
+        read = reader.read(plane)
         if read.is_void:
             self._account.leave(plane.number)
             return
@@ -136,6 +151,7 @@ class PlaneByPlane:
                 config,
                 spread_of=task.spread_of if state.wants_spread else None,
                 marks=read.marks,
+                averaged=read.averaged,
             )
             state.plane, state.iteration = plane.number, 0
         filling = state.filling
@@ -166,7 +182,11 @@ class PlaneByPlane:
                 )
 
     def _adapt(
-        self, shared: SharedAdaptation, plane: Plane, config: FillingConfig
+        self,
+        shared: SharedAdaptation,
+        plane: Plane,
+        reader: Reader,
+        config: FillingConfig,
     ) -> Iterator[DenoisingSnapshot]:
         """Do the iterations that are left, and show the middle of a plane meanwhile."""
         task, state = self._task, self._state
@@ -174,7 +194,7 @@ class PlaneByPlane:
 
         @functools.cache  # to read it once
         def noisy() -> Noisy:
-            return plane.read(task.image, task.channels, window)
+            return reader.read(plane, window)
 
         def preview() -> Tensor:
             return shared.predict(noisy().image)
@@ -197,13 +217,17 @@ class PlaneByPlane:
         state.adapted = state.adapted and shared.state.adapts
 
     def _fill(
-        self, shared: SharedAdaptation, plane: Plane, config: FillingConfig
+        self,
+        shared: SharedAdaptation,
+        plane: Plane,
+        reader: Reader,
+        config: FillingConfig,
     ) -> Iterator[DenoisingSnapshot]:
         """Fill a plane with what is shared, tile by tile."""
         task, state, reached = self._task, self._state, shared.state
         done = f"{reached.iteration} iteration{'s' * (reached.iteration != 1)}"
         spread_of = task.spread_of if state.wants_spread else None
-        with closing(shared.fill(plane, task.image, config, spread_of)) as parts:
+        with closing(shared.fill(plane, reader, config, spread_of)) as parts:
             for part in parts:
                 marks = _kept(part.marks, config)
                 if part.image is not None:
@@ -227,6 +251,17 @@ class PlaneByPlane:
                     is_final=part.image is not None,
                     is_done=part.share == 1,
                 )
+
+
+def _planes_of(
+    layout: ImageAxes, channel: ChannelState, first: int, item: list[Index]
+) -> list[Plane]:
+    """Return the planes of a channel, of which the first has that number."""
+    sample = channel.sample
+    return [
+        sample.plane(layout, index, first + place, place)
+        for place, index in enumerate(item)
+    ]
 
 
 def _kept(marks: Tensor | None, config: FillingConfig) -> Marks | None:

@@ -6,18 +6,20 @@ import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from napari_mpi.engine.denoising.neighbours.reader import Reader
 from napari_mpi.engine.denoising.noisy import Noisy, together
 from napari_mpi.engine.denoising.planes import Plane
 from napari_mpi.engine.filling.iterative import adapting
-from napari_mpi.engine.filling.passes import Filled, NoiseModels, finish, learn_noise
+from napari_mpi.engine.filling.merging import NoiseModels
+from napari_mpi.engine.filling.passes import Filled, finish, learn_noise
 from napari_mpi.engine.filling.progress import Progress, Reporter
 from napari_mpi.engine.filling.spread import SpreadOf
 from napari_mpi.engine.filling.state import FillingState
-from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.images.tiles import Tile, tiles
 from napari_mpi.engine.networks.weights import Weights
 from napari_mpi.engine.noise.hot_pixels import without_hot_pixels
@@ -26,6 +28,7 @@ from napari_mpi.engine.runtime.devices import (
     free_memory,
     is_full_memory,
 )
+from napari_mpi.engine.runtime.jobs import aside, beating
 from napari_mpi.engine.settings.filling import FillingConfig
 from napari_mpi.engine.settings.network import NetworkConfig
 
@@ -53,6 +56,8 @@ class SharedAdaptation:
         Where to work.
     largest : int, optional
         Rows and columns of a tile at the most, without its halo.
+    models : tuple of tuple of NoiseModel, optional
+        Noise of the planes by image and channel; estimated from the windows if None.
     """
 
     def __init__(
@@ -63,14 +68,14 @@ class SharedAdaptation:
         device: torch.device,
         *,
         largest: int | None = None,
+        models: NoiseModels | None = None,
     ) -> None:
-        self.channels = weights.network.channels
         self._images = len(windows[0].image)  # of one plane: its colours' opponents
         whole = together(windows).to(device)
         self._noisy = whole.image
         self._device = device
         self._side = largest or LARGEST
-        self._models: NoiseModels | None = None
+        self._models, self._knows_noise = models, models is not None
         self._learnt_at = -1
         network = weights.to_network(device)
         self.state = FillingState(
@@ -119,7 +124,7 @@ class SharedAdaptation:
     def fill(
         self,
         plane: Plane,
-        image: ArrayLike,
+        reader: Reader,
         config: FillingConfig,
         spread_of: SpreadOf | None = None,
     ) -> Generator[Filled, None, None]:
@@ -132,8 +137,8 @@ class SharedAdaptation:
         ----------
         plane : Plane
             Which one.
-        image : ArrayLike
-            The image that it is in.
+        reader : Reader
+            Reads it.
         config : FillingConfig
             The settings.
         spread_of : {'channels', 'mean'}, optional
@@ -152,7 +157,7 @@ class SharedAdaptation:
             tile = waiting.popleft()
             part = math.prod(side.stop - side.start for side in tile.core)
             try:
-                for filled in self._fill_tile(tile, plane, image, config, spread_of):
+                for filled in self._fill_tile(tile, plane, reader, config, spread_of):
                     share = (done + part * filled.share) / total
                     yield dataclasses.replace(filled, share=share)
                 done += part
@@ -168,11 +173,13 @@ class SharedAdaptation:
         self,
         tile: Tile,
         plane: Plane,
-        image: ArrayLike,
+        reader: Reader,
         config: FillingConfig,
         spread_of: SpreadOf | None,
     ) -> Iterator[Filled]:
-        read = plane.read(image, self.channels, tile.outer).to(self._device)
+        work = partial(reader.read, plane, tile.outer)
+        job = aside(work, at_once=reader.is_quick)
+        read = yield from beating(job, lambda: True, lambda _: Filled(0.0))
         core = (..., *tile.inner)
         marks = None if read.marks is None else read.marks[core]
         if read.is_void:  # comes back as it was
@@ -192,6 +199,7 @@ class SharedAdaptation:
             models=self._models if plane.is_usual else None,
             spread_of=spread_of,
             marks=read.marks,
+            averaged=read.averaged,
         )
         for filled in passes:
             if filled.image is None:
@@ -203,6 +211,8 @@ class SharedAdaptation:
 
     def _learn_noise(self, config: FillingConfig) -> None:
         """Estimate the noise once for all planes, so that they are merged alike."""
+        if self._knows_noise:
+            return
         if config.merge and self._learnt_at != self.state.iteration:
             area = math.prod(self._noisy.shape[-2:])
             few = max(1, _LEARNT_FROM // area) * self._images

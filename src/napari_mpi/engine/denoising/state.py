@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_mpi.engine.denoising.neighbours.choice import Neighbourhood
 from napari_mpi.engine.denoising.sampling.take import Sample
 from napari_mpi.engine.denoising.shared_adaptation import SharedAdaptation
 from napari_mpi.engine.filling.state import FillingState
@@ -37,11 +38,14 @@ class ChannelState:
         What was found of its noise, and the settings chosen by it.
     adaptation : SharedAdaptation, optional
         That of all its planes, or of the plane at work.
+    neighbours : Neighbourhood, optional
+        How far is looked beside its planes; None where that was not asked.
     """
 
     sample: Sample = field(repr=False)
     choice: Choice | None = None
     adaptation: SharedAdaptation | None = field(default=None, repr=False)
+    neighbours: Neighbourhood | None = None
 
 
 @dataclass(slots=True)
@@ -157,7 +161,13 @@ class DenoisingState:
             }
             for channel, choice in self._choices()
         ]
-        return {**made, "noise": noise} if noise else made
+        neighbours = [
+            {"channel": number, **dataclasses.asdict(channel.neighbours)}
+            for number, channel in sorted(self.channels.items())
+            if channel.neighbours is not None
+        ]
+        found = {"noise": noise, "neighbours": neighbours}
+        return {**made, **{name: rows for name, rows in found.items() if rows}}
 
     def notes_on(self, config: FillingConfig) -> list[str]:
         """Return what to tell of planes that were left unadapted or unmerged.
@@ -198,14 +208,17 @@ class DenoisingState:
 
         Channels that are alike share a line; there is none where nothing was to choose.
         """
-        lines: dict[str, list[int]] = {}
-        for channel, choice in self._choices():
-            lines.setdefault(choice.words(), []).append(channel)
-        if len(lines) < 2:
-            return tuple(lines)
-        return tuple(
-            f"channel{'s' * (len(of) > 1)} {', '.join(map(str, of))}: {words}"
-            for words, of in lines.items()
+        return _by_channel((n, choice.words()) for n, choice in self._choices())
+
+    def neighbours_in_words(self) -> tuple[str, ...]:
+        """Return how far is looked beside the planes; a line per channel.
+
+        Channels that are alike share a line; there is none where nothing was asked.
+        """
+        return _by_channel(
+            (number, channel.neighbours.words())
+            for number, channel in sorted(self.channels.items())
+            if channel.neighbours is not None
         )
 
     def found(self) -> list[NoiseFindings]:
@@ -216,6 +229,19 @@ class DenoisingState:
         for number, channel in sorted(self.channels.items()):
             if channel.choice is not None:
                 yield number, channel.choice
+
+
+def _by_channel(told: Iterable[tuple[int, str]]) -> tuple[str, ...]:
+    """Return what is told of channels, those that are alike in one line."""
+    lines: dict[str, list[int]] = {}
+    for channel, words in told:
+        lines.setdefault(words, []).append(channel)
+    if len(lines) < 2:
+        return tuple(lines)
+    return tuple(
+        f"channel{'s' * (len(of) > 1)} {', '.join(map(str, of))}: {words}"
+        for words, of in lines.items()
+    )
 
 
 def _share(share: float) -> str:

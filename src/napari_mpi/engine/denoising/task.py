@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from napari_mpi.engine.denoising.neighbours.places import stack_axes
 from napari_mpi.engine.denoising.sampling.ranges import NoData
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.filling.spread import SpreadOf
@@ -73,6 +74,11 @@ class Task:
     def shares(self) -> bool:
         """Whether planes share an adaptation: those of a channel, if it has several."""
         return self.config.share and self.layout.plane_count > self.layout.channel_count
+
+    @property
+    def sees_neighbours(self) -> bool:
+        """Whether planes may be averaged with those beside them, which there are."""
+        return self.config.neighbours != "none" and bool(stack_axes(self.layout))
 
     @property
     def spread_of(self) -> SpreadOf:

@@ -108,6 +108,7 @@ def iterative_filling(
             config,
             spread_of=state.spread_of,
             marks=state.marks,
+            averaged=state.averaged,
         )
         for filled in passes:
             if filled.image is None:
@@ -177,12 +178,10 @@ def _look(
 ) -> Job[Progress, None]:
     """Start from what the network sees before it is adapted, and judge the noise."""
     gaps = None if state.void is None else scattered(state.void)
-    if noisy.device.type == "cpu":  # elsewhere it is quick
-        waiting = progress_of(state, noisy, config)
-        predicted = aside(partial(state.adaptation.predict, noisy, gaps))
-        seen = yield from beating(predicted, lambda: True, lambda _: waiting)
-    else:
-        seen = state.adaptation.predict(noisy, gaps)
+    waiting = progress_of(state, noisy, config)
+    work = partial(state.adaptation.predict, noisy, gaps)
+    predicted = aside(work, at_once=noisy.device.type != "cpu")  # where it is quick
+    seen = yield from beating(predicted, lambda: True, lambda _: waiting)
     state.ensemble.image.copy_(seen)
     left = noisy - seen
     if state.void is not None:

@@ -1,31 +1,28 @@
 """The last passes: every pixel hidden once, and open otherwise; then merged."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeGuard
 
 import torch
 from torch import Tensor
 
-from napari_mpi.engine.filling.masks import complementary_masks, numbers_at, shape_of
-from napari_mpi.engine.filling.spread import PassSpread, SpreadOf
-from napari_mpi.engine.images.colours import noise_sources
-from napari_mpi.engine.images.tiles import Window
-from napari_mpi.engine.noise.model import NoiseModel, estimate_noise
-from napari_mpi.engine.noise.smoothing import (
-    BELL_WIDTH,
-    scattered,
-    smoothed,
-    void_of,
+from napari_mpi.engine.filling.masks import complementary_masks, shape_of
+from napari_mpi.engine.filling.merging import (
+    Averaged,
+    NoiseModels,
+    Predict,
+    are_white,
+    merged,
+    models_of,
+    taken_over,
+    variance_of,
 )
+from napari_mpi.engine.filling.spread import PassSpread, SpreadOf
+from napari_mpi.engine.images.tiles import Window
+from napari_mpi.engine.noise.smoothing import scattered, smoothed, void_of
 from napari_mpi.engine.runtime.jobs import Job, aside, beating
 from napari_mpi.engine.settings.filling import FillingConfig
-
-Predict = Callable[[Tensor, Tensor | None], Tensor]
-NoiseModels = tuple[tuple[NoiseModel, ...], ...]
-"""Noise by image and channel of (N, C, Y, X)."""
 
 _LARGE = 512**2  # elements of an image that take long enough to be told of meanwhile
 _PROBE = 0.1  # of what a prediction leaves (its spread), by which pixels are moved
@@ -71,6 +68,7 @@ def finish(
     models: NoiseModels | None = None,
     spread_of: SpreadOf | None = None,
     marks: Tensor | None = None,
+    averaged: Averaged | None = None,
 ) -> Job[Filled, None]:
     """Predict an image with a few masks, and merge it with the noisy one.
 
@@ -94,6 +92,9 @@ def finish(
         Whose spread is wanted, see `SpreadOf`; none if None.
     marks : Tensor, optional
         Shape (N, 1, Y, X), see `Mark`: what is no measurement counts in no mean.
+    averaged : Averaged, optional
+        What ``noisy`` was before it was averaged with planes beside it; None if it was
+        not.
 
     Yields
     ------
@@ -119,24 +120,25 @@ def finish(
     spread = None if collected is None else collected.around(unmasked, void)
     result = (unmasked + hidden_mean) / 2
     if config.keep_means:
-        result = result + smoothed(noisy - result, void)
+        own = noisy if averaged is None else averaged.own
+        result = result + smoothed(own - result, void)
     if config.merge:
         yield Filled((config.passes + 1) / total)
         images = noisy.shape[0]
-        models = models or _models(noisy, unmasked, filled, images, marks)
-    if not config.merge or not _are_white(models):
+        models = models or models_of(noisy, unmasked, filled, images, marks)
+    if not config.merge or not are_white(models):
         yield Filled(1.0, result, spread=spread)
         return
     left = noisy - unmasked
     known = left if void is None else left[~void.expand_as(left)]
     step = max(_PROBE * float(known.square().mean().sqrt()), _LEAST_PROBE)
     probe = partial(
-        _taken, noisy, unmasked, predict, step, gaps, seed=config.seed, at=at
+        taken_over, noisy, unmasked, predict, step, gaps, seed=config.seed, at=at
     )
     taken = yield from _waiting(probe, noisy, (config.passes + 1) / total)
     # Open in all passes but one, and in the one that hides nothing.
     share = 1 - 1 / (2 * config.passes)
-    variance = _variance(models, unmasked)
+    variance = variance_of(models, unmasked) if averaged is None else averaged.variance
     image = merged(noisy, result, share * taken, variance, void)
     yield Filled(1.0, image, merged=True, spread=spread)
 
@@ -148,9 +150,9 @@ def _waiting(
 
     A GPU is quick, and works for one thread at a time.
     """
-    if noisy.device.type != "cpu" or noisy.numel() <= _LARGE:
-        return work()
-    return (yield from beating(aside(work), lambda: True, lambda _: Filled(share)))
+    at_once = noisy.device.type != "cpu" or noisy.numel() <= _LARGE
+    job = aside(work, at_once=at_once)
+    return (yield from beating(job, lambda: True, lambda _: Filled(share)))
 
 
 def learn_noise(
@@ -187,7 +189,7 @@ def learn_noise(
     gaps = None if void is None else scattered(void)
     for masked in _masks(noisy, config, (0, 0)):
         filled = torch.where(masked, predict(noisy, _hidden(masked, gaps)), filled)
-    return _models(noisy, predict(noisy, gaps), filled, images, marks)
+    return models_of(noisy, predict(noisy, gaps), filled, images, marks)
 
 
 def passes_of(config: FillingConfig) -> int:
@@ -205,114 +207,3 @@ def _masks(noisy: Tensor, config: FillingConfig, at: tuple[int, int]) -> list[Te
 def _hidden(masked: Tensor, gaps: Tensor | None) -> Tensor:
     """Return a mask that hides, too, single pixels that are no measurement."""
     return masked if gaps is None else masked | gaps
-
-
-def _models(
-    noisy: Tensor, unmasked: Tensor, filled: Tensor, images: int, marks: Tensor | None
-) -> NoiseModels:
-    """Estimate the noise by image and channel, over all windows of the same image."""
-    found = [
-        image.reshape(-1, images, *image.shape[1:])
-        for image in (noisy, unmasked, filled)
-    ]
-    found.append(_sources(found[-1], dim=1))
-    marked = None if marks is None else marks[::images]
-
-    def model(number: int, channel: int) -> NoiseModel:
-        left, *others = (image[:, number, channel, None] for image in found)
-        return estimate_noise(left, *others, marks=marked)
-
-    channels = range(noisy.shape[1])
-    return tuple(
-        tuple(model(number, channel) for channel in channels)
-        for number in range(images)
-    )
-
-
-def _sources(planes: Tensor, *, dim: int) -> Tensor:
-    """Return the intensities that the noise goes with, of the images of one plane.
-
-    Several are the opponents of its colours, see `noise_sources`.
-    """
-    matrix = torch.from_numpy(noise_sources(planes.shape[dim])).to(planes)
-    return (planes.movedim(dim, -1) @ matrix.T).movedim(-1, dim)
-
-
-def _are_white(models: NoiseModels | None) -> TypeGuard[NoiseModels]:
-    """Whether the noise of every image and channel is known to be white."""
-    return models is not None and all(
-        model.is_white for channels in models for model in channels
-    )
-
-
-def _variance(models: NoiseModels, unmasked: Tensor) -> Tensor:
-    """Return the noise variance of every pixel."""
-    variance, sources = torch.empty_like(unmasked), _sources(unmasked, dim=0)
-    for image, channels in enumerate(models):
-        for channel, model in enumerate(channels):
-            variance[image, channel] = model.variance(sources[image, channel])
-    return variance
-
-
-def _taken(
-    noisy: Tensor,
-    unmasked: Tensor,
-    predict: Predict,
-    step: float,
-    gaps: Tensor | None,
-    *,
-    seed: int,
-    at: tuple[int, int],
-) -> Tensor:
-    """Return the derivative of every prediction by the pixel's own value, noisily.
-
-    All pixels are moved at once, up or down at random, so that what their neighbours
-    cause averages out (Ramani et al. 2008, Monte-Carlo SURE).
-    """
-    shape = tuple(noisy.shape)
-    drawn = numbers_at(shape, 2, seed=(seed, 1), at=at, device=noisy.device)
-    signs = drawn.to(noisy.dtype) * 2 - 1
-    moved = predict(noisy + step * signs, gaps)
-    return signs * (moved - unmasked) / step
-
-
-CAUTION = 0.02
-"""By how much the noise variance is taken to be larger than estimated.
-
-On top of twice the standard error of a local mean: a weight of the noisy pixel that is
-due to chance alone would bring noise back."""
-
-
-def merged(
-    noisy: Tensor,
-    predicted: Tensor,
-    taken: Tensor,
-    variance: Tensor,
-    void: Tensor | None = None,
-) -> Tensor:
-    """Merge a prediction with the noisy image, each by its error.
-
-    Parameters
-    ----------
-    noisy : Tensor
-        Shape (N, C, Y, X).
-    predicted : Tensor
-        Of the same shape.
-    taken : Tensor
-        Of the same shape: derivative of the prediction by the pixel's own noisy value,
-        noise in it is averaged out.
-    variance : Tensor
-        Of the same shape: variance of the noise.
-    void : Tensor, optional
-        Shape (N, 1, Y, X), bool: pixels that are no measurement.
-
-    Returns
-    -------
-    Tensor
-        ``predicted + w * (noisy - predicted)``, with w in 0..1 over some 16 pixels.
-    """
-    doubt = 1 + CAUTION + 2 * math.sqrt(2 / (4 * math.pi * BELL_WIDTH**2))
-    explained = doubt * smoothed(variance * (1 - taken), void)
-    difference = noisy - predicted
-    weight = 1 - explained / smoothed(difference.square(), void).clamp(min=1e-20)
-    return predicted + weight.clamp(0, 1) * difference

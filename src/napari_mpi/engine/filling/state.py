@@ -5,6 +5,7 @@ from torch import Tensor
 
 from napari_mpi.engine.filling.adaptation import Adaptation
 from napari_mpi.engine.filling.ensemble import Ensemble
+from napari_mpi.engine.filling.merging import Averaged
 from napari_mpi.engine.filling.spread import EnsembleSpread, SpreadOf
 from napari_mpi.engine.filling.stop_rule import StopRule
 from napari_mpi.engine.networks.filling_network import FillingNetwork
@@ -33,6 +34,8 @@ class FillingState:
         Whose spread is wanted, see `SpreadOf`; none if None.
     marks : Tensor, optional
         Shape (N, 1, Y, X), see `Mark`: what is no measurement counts in no loss.
+    averaged : Averaged, optional
+        What ``noisy`` was before it was averaged with planes beside it.
     """
 
     def __init__(
@@ -44,9 +47,11 @@ class FillingState:
         pooled: bool = False,
         spread_of: SpreadOf | None = None,
         marks: Tensor | None = None,
+        averaged: Averaged | None = None,
     ) -> None:
         self.iteration = 0
         self.marks, self.void = marks, void_of(marks)
+        self.averaged = averaged
         self.spread_of = spread_of
         self.passed_spread: Tensor | None = None
         self.fills: EnsembleSpread | None = None
@@ -82,6 +87,8 @@ class FillingState:
             self.marks = self.marks.to(device)
         if self.void is not None:
             self.void = self.void.to(device)
+        if self.averaged is not None:
+            self.averaged = Averaged(*(part.to(device) for part in self.averaged))
         if self.fills is not None:
             self.fills.to(device)
         if self.stop is not None:

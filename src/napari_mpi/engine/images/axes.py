@@ -131,6 +131,15 @@ class ImageAxes:
             if letter not in self._inside and isinstance(at, int)
         )  # fmt: skip
 
+    def beside(self, plane: Index, letter: str, step: int) -> Index | None:
+        """Return the index of a plane so many steps along an axis; None if outside."""
+        axis = self.letters.index(letter)
+        here = plane[axis]
+        assert isinstance(here, int), f"planes do not stand apart along {letter}"
+        if not 0 <= here + step < self.shape[axis]:
+            return None
+        return (*plane[:axis], here + step, *plane[axis + 1 :])
+
     def part(self, plane: Index, window: tuple[slice, slice]) -> Index:
         """Return the index of a window, rows and columns, of a plane."""
         places = dict(zip("YX", window, strict=True))

@@ -98,7 +98,7 @@ def beating(
                 yield tell(step)
 
 
-def aside(work: Callable[[], R]) -> Job[None, R]:
+def aside(work: Callable[[], R], *, at_once: bool = False) -> Job[None, R]:
     """Do one long computation on a thread, so that a cancel is seen meanwhile.
 
     Closed before it has ended, its result is dropped and its thread ends by itself; so
@@ -108,12 +108,16 @@ def aside(work: Callable[[], R]) -> Job[None, R]:
     ----------
     work : callable
         What to do.
+    at_once : bool
+        Whether to do it here instead: what is quick, or works for one thread at a time.
 
     Yields
     ------
     None
         A few times a second while it lasts.
     """
+    if at_once:
+        return work()
     pool = ThreadPoolExecutor(1, thread_name_prefix="aside")
     try:
         waiting = pool.submit(work)

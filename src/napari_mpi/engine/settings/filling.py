@@ -9,6 +9,7 @@ from napari_mpi.engine.settings.fields import check, setting
 EnsembleStart = Literal["noisy", "first-fill", "unbiased"]
 EnsembleOf = Literal["hidden", "all"]
 FillingPrecision = Literal["float32", "bfloat16", "auto"]
+Neighbours = Literal["auto", "none", "1", "2", "4"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +54,10 @@ class FillingConfig:
         Adapt once to all planes of a channel, on windows of planes at even distances,
         and fill every plane with what that has reached; instead of adapting to each
         plane from scratch. Only with passes.
+    neighbours : {'auto', 'none', '1', '2', '4'}
+        How many planes on either side, along time T and depth Z, are averaged into a
+        plane where they agree with it, before it is filled; 'auto' lets hidden pixels
+        of the stack decide, per channel, see `choose_reach`. Only with passes.
     passes : int
         Complementary masks, 0 to 100, under which the adapted network predicts the
         whole image at the end, each pixel hidden once; and once with nothing hidden, so
@@ -165,6 +170,12 @@ class FillingConfig:
         "Learn once per channel",
         "learn from all planes of a channel together; each by itself takes far longer",
     )
+    neighbours: Neighbours = setting(
+        "none",
+        "Neighbouring planes",
+        "planes on either side in time and depth that help to tell noise from"
+        " structure; 'auto' uses them where they predict hidden pixels better",
+    )
     passes: int = setting(
         0,
         "Last passes",
@@ -240,11 +251,16 @@ class FillingConfig:
                 "mask ratio is 0, so nothing is hidden: raise it, or set the learning"
                 " rate to 0 and the ensemble to predictions of all pixels"
             )
-        if not self.passes and (self.merge or self.stop or self.crop or self.share):
+        if not self.passes and self._needs_passes:
             raise ConfigError(
-                "passes are 0, but crops, sharing, merging and stopping need them: set"
-                " passes to 5, or the others to 0 or off"
+                "passes are 0, but crops, sharing, merging, stopping and neighbours"
+                " need them: set passes to 5, or the others to 0, 'none' or off"
             )
+
+    @property
+    def _needs_passes(self) -> bool:
+        learns = self.stop or self.crop or self.share
+        return bool(self.merge or learns or self.neighbours != "none")
 
     @property
     def factors(self) -> tuple[int, ...]:

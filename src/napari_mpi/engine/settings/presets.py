@@ -74,6 +74,7 @@ def _ours() -> dict[str, FillingConfig]:
         keep_means=True,
         crop=256,
         share=True,
+        neighbours="auto",
         passes=5,
         merge=True,
         weights_ema_decay=0.99,

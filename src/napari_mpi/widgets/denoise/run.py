@@ -255,6 +255,8 @@ class DenoiseRun(Run):
         """Keep what there is to tell of the noise; the state may not last."""
         if self._state is not None:
             found = [f"noise: {line}" for line in self._state.noise_in_words()]
+            planes = self._state.neighbours_in_words()
+            found += [f"planes: {line}" for line in planes]
             self._warnings = self._state.notes_on(self.request.method.config)
             self._found = self._state.found()
             self._notes = found + one_story(self._found, self._warnings)

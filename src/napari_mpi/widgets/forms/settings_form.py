@@ -71,7 +71,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "weights_ema_decay",
     ),
     "Putting it together": (
-        "passes", "merge", "keep_means", "ema_decay", "ensemble_start", "ensemble_of",
+        "neighbours", "passes", "merge", "keep_means", "ema_decay", "ensemble_start",
+        "ensemble_of",
     ),
     "Computing": ("precision", "seed"),
 }  # fmt: skip

@@ -53,7 +53,9 @@ def windows_to_judge(
         parts.append(_judged(layout.channels_first(raw), sample))
     known = [part for part in parts if _share(part) >= _KNOWN]
     if not known:  # the middle is empty
-        known = [_judged(part, sample) for part in sample.windows[:PLANES]] or parts
+        known = [
+            _judged(cut.values, sample) for cut in sample.windows[:PLANES]
+        ] or parts
     return together(known)
 
 

@@ -1,7 +1,7 @@
 """A sample of an item: its range of intensities, and windows to adapt to."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from napari_mpi.engine.denoising.noisy import Noisy, as_noisy
 from napari_mpi.engine.denoising.planes import Plane
 from napari_mpi.engine.denoising.sampling.ranges import NoData, Ranges
-from napari_mpi.engine.denoising.sampling.windows import Windows
+from napari_mpi.engine.denoising.sampling.windows import Cut, Windows
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.images.axes import ImageAxes, Index
 from napari_mpi.engine.images.intensity import ALL_UNKNOWN, IntensityMap, require_exact
@@ -35,9 +35,9 @@ class Sample:
         The item's range of intensities.
     rule : MarkRule
         Which of its pixels hold a measurement.
-    windows : list of NDArray
-        Each of shape (C, Y, X), in the image's units, all of one size; mostly of pixels
-        that hold a measurement.
+    windows : list of Cut
+        All of one size, mostly of pixels that hold a measurement; their planes by
+        number within the item.
     flashes : dict
         Ranges of planes that are far brighter than the others, by their number within
         the item.
@@ -45,7 +45,7 @@ class Sample:
 
     intensities: IntensityMap
     rule: MarkRule
-    windows: list[Array] = field(repr=False)
+    windows: list[Cut] = field(repr=False)
     flashes: dict[int, IntensityMap] = field(default_factory=dict, repr=False)
 
     @property
@@ -76,9 +76,12 @@ class Sample:
         own = self.flashes[place]
         return Plane(layout, own, index, number, rule, is_usual=False)
 
-    def noisy(self, windows: Sequence[Array], channels: int) -> list[Noisy]:
+    def noisy(self, windows: Sequence[Cut], channels: int) -> list[Noisy]:
         """Return windows of the item as a network of so many channels takes them."""
-        return [as_noisy(w, self.intensities, self.rule, channels) for w in windows]
+        return [
+            as_noisy(cut.values, self.intensities, self.rule, channels)
+            for cut in windows
+        ]
 
 
 def take_sample(
@@ -141,7 +144,8 @@ def take_sample(
         yield (number + 1) / (count * len(blocks))
     intensities, rule, flashes = ranges.together(is_sampled=count < len(item))
     skipped = {n for n, plane in enumerate(planes) if plane in flashes}
-    return Sample(intensities, rule, windows.chosen(skipped), flashes)
+    cuts = [replace(cut, plane=planes[cut.plane]) for cut in windows.chosen(skipped)]
+    return Sample(intensities, rule, cuts, flashes)
 
 
 def require_measured(image: ArrayLike, layout: ImageAxes) -> None:

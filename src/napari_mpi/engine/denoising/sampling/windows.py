@@ -1,6 +1,7 @@
 """Windows to adapt on, cut out of the parts of an item at random places."""
 
 from collections.abc import Set
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,26 @@ from napari_mpi.engine.images.marks import Marks, is_void
 from napari_mpi.engine.images.tiles import Window
 
 Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A window that was cut out of a plane.
+
+    Parameters
+    ----------
+    values : NDArray
+        Shape (C, Y, X), in the image's units.
+    plane : int
+        Number of the plane, among those that were read.
+    window : tuple of slice
+        Its rows and columns.
+    """
+
+    values: Array = field(repr=False)
+    plane: int
+    window: Window
+
 
 WINDOWS = 16
 """Windows that a stack or a large plane is adapted on; see `benchmarks/stacks.py`."""
@@ -37,11 +58,10 @@ class Windows:
         self._lengths = [min(side, *along) for along in zip(*sizes, strict=True)]
         self._seed = seed
         self._places = self._drawn(planes, sizes) if side else {}
-        self._windows: dict[int, Array] = {}
+        self._windows: dict[int, Cut] = {}
         self._known: dict[int, float] = {}
-        self._plane: dict[int, int] = {}
-        self._blocks = len(blocks)
-        self._spare: tuple[float, Array | None] = (0.0, None)
+        self._blocks = blocks
+        self._spare: tuple[float, Cut | None] = (0.0, None)
         self._wanted = bool(side)
 
     def cut(self, number: int, values: Array, marks: Marks | None) -> None:
@@ -61,13 +81,12 @@ class Windows:
             share = 1.0
             if void is not None:
                 place, share = self._better(order, place, void)
-            self._windows[order] = values[(..., *place)].copy()
+            self._windows[order] = self._cut(number, values, place)
             self._known[order] = share
-            self._plane[order] = number // self._blocks
         if void is not None and self._wanted and not void.all():
-            self._keep_spare(values, void)
+            self._keep_spare(number, values, void)
 
-    def chosen(self, skipped: Set[int] = frozenset()) -> list[Array]:
+    def chosen(self, skipped: Set[int] = frozenset()) -> list[Cut]:
         """Return the windows that hold enough measurements, or else the best one.
 
         Parameters
@@ -75,7 +94,7 @@ class Windows:
         skipped : set of int
             Planes, by their number among those read, of which none is wanted.
         """
-        orders = sorted(n for n in self._windows if self._plane[n] not in skipped)
+        orders = sorted(n for n, w in self._windows.items() if w.plane not in skipped)
         good = [n for n in orders if self._known[n] >= _KNOWN]
         if good or not orders:
             return [self._windows[n] for n in good]
@@ -84,6 +103,15 @@ class Windows:
         if spare is not None and share > self._known[best]:
             return [spare]
         return [self._windows[best]] if self._known[best] else []
+
+    def _cut(self, number: int, values: Array, place: Window) -> Cut:
+        """Cut a window out of a block."""
+        plane, block = divmod(number, len(self._blocks))
+        rows, columns = (
+            slice(first.start + part.start, first.start + part.stop)
+            for first, part in zip(self._blocks[block], place, strict=True)
+        )
+        return Cut(values[(..., *place)].copy(), plane, (rows, columns))
 
     def _drawn(
         self, planes: int, sizes: list[tuple[int, int]]
@@ -127,7 +155,7 @@ class Windows:
                 best, share = other, known
         return best, share
 
-    def _keep_spare(self, values: Array, void: NDArray[np.bool_]) -> None:
+    def _keep_spare(self, number: int, values: Array, void: NDArray[np.bool_]) -> None:
         """Keep the best window of all blocks, should none that was drawn do."""
         rows, columns = np.nonzero(~void)
         starts = [
@@ -139,4 +167,4 @@ class Windows:
         place = self._at(starts)
         share = 1 - float(void[place].mean())
         if share > self._spare[0]:
-            self._spare = (share, values[(..., *place)].copy())
+            self._spare = (share, self._cut(number, values, place))
