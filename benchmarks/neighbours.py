@@ -6,15 +6,14 @@ Parts (all by default):
   motion   a disc that jumps: flicker of what stands still, and what is left of the disc
            where it was before
   light    intensity over time of a region that bleaches, blinks and flashes
-  cost     seconds of a plane of 512 x 512 with and without
+  cost     seconds of a plane of 448 x 448 with and without
 
 Usage: python benchmarks/neighbours.py [PART ...] [--csv FILE]
 """
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean, median
 
@@ -22,41 +21,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tables
-from cases import DATA, photograph
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import prepare
-from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.networks.loading import load_weights
 from napari_mpi.engine.runtime.jobs import run
 from napari_mpi.engine.settings.presets import preset
+from series import (
+    FLASH,
+    FRAMES,
+    HEIGHT,
+    Scene,
+    Stack,
+    blinking,
+    grey,
+    jumping_disc,
+    middle,
+    noised,
+    scenes,
+)
 
-Stack = NDArray[np.floating]
-
-SEED = 0
-FRAMES, SIDE, STEP = 12, 192, 5  # of the series made from photographs
 FIELDS = (
     "scene", "noisy", "alone", "alone s", "neighbours", "neighbours s", "BM4D",
     "BM4D s", "mean", "mean, denoised", "chosen",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A stack with its truth."""
-
-    name: str
-    clean: Stack
-    noisy: Stack
-    axes: str
-    peak: float
-    is_by_plane: bool = False  # mean of the planes' decibels, as FMD's table has it
-
-    def psnr(self, image: Stack) -> float:
-        """Return decibels of all planes."""
-        squares = (image.astype(float) - self.clean) ** 2
-        errors = squares.mean(axis=(-2, -1)) if self.is_by_plane else squares.mean()
-        return float(np.mean(10 * np.log10(self.peak**2 / errors)))
 
 
 def main() -> None:
@@ -69,89 +57,6 @@ def main() -> None:
     for part in options.parts:
         print(f"\n## {part}\n", flush=True)
         PARTS[part](options)
-
-
-# -- scenes ----------------------------------------------------------------------
-
-
-def scenes() -> Iterator[Scene]:
-    """Yield what the table is of."""
-    for sigma in (0.05, 0.1, 0.2):
-        yield noised(f"MR volume, {sigma:g}", volume("MR_Gd"), sigma)
-    for sigma in (0.05, 0.1):
-        yield noised(f"CT volume, {sigma:g}", volume("CT_AVM"), sigma)
-    golgi = read_stack("neubias_xyz_calibrated_16bit__golgi_bfa.tif")
-    yield noised("golgi, depth, 0.1", golgi, 0.1)
-    cells = read_stack("neubias_xyzc_16bit__dna_conf_wf.tif")
-    yield noised("nuclei, depth and channels, 0.1", cells, 0.1, "ZCYX")
-    yield noised("still photograph, 0.1", moving(0), 0.1, "TYX")
-    yield noised("photograph, 1 pixel a frame, 0.1", moving(1), 0.1, "TYX")
-    yield noised("photograph, 5 pixels a frame, 0.1", moving(STEP), 0.1, "TYX")
-    yield noised("a cut, 0.1", cut(), 0.1, "TYX")
-    yield noised("independent photographs, 0.1", independent(), 0.1, "TYX")
-    yield from fmd_series()
-
-
-def noised(name: str, clean: Stack, sigma: float, axes: str = "ZYX") -> Scene:
-    """Return a stack with white noise, a share of its range."""
-    peak = float(np.ptp(clean))
-    noise = np.random.default_rng(SEED).normal(0, sigma * peak, clean.shape)
-    return Scene(name, clean, (clean + noise).astype(np.float32), axes, peak)
-
-
-def volume(name: str) -> Stack:
-    """Return the middle of a scan, 32 x 128 x 128."""
-    whole = read_image(DATA / "medical" / f"{name}.nii.gz").array
-    return middle(whole.transpose(2, 1, 0).astype(float), (32, 128, 128))
-
-
-def middle(whole: Stack, shape: tuple[int, ...]) -> Stack:
-    """Cut out the middle."""
-    starts = [(have - want) // 2 for have, want in zip(whole.shape, shape, strict=True)]
-    return whole[tuple(slice(s, s + n) for s, n in zip(starts, shape, strict=True))]
-
-
-def read_stack(name: str) -> Stack:
-    """Return a stack as it is; what it holds of noise counts for truth."""
-    return np.asarray(read_image(DATA / "stacks" / name).array).astype(float)
-
-
-def grey(name: str) -> Stack:
-    """Return a photograph of 500 x 500 without noise."""
-    case = photograph(name, grey=True, side=500, sigma=1, folder="kodak24")
-    return case.clean.astype(float)
-
-
-def moving(step: int) -> Stack:
-    """Return frames of a photograph that goes by, so many pixels a frame."""
-    photo = grey("kodim08")
-    return np.stack(
-        [photo[100 : 100 + SIDE, 100 + step * n :][:, :SIDE] for n in range(FRAMES)]
-    )
-
-
-def cut() -> Stack:
-    """Return frames of one photograph, then of another."""
-    return np.stack([middle(grey(name), (SIDE, SIDE)) for name in ("kodim05",) * 6 + ("kodim13",) * 6])
-
-
-def independent() -> Stack:
-    """Return photographs that have nothing in common."""
-    names = [f"kodim{n:02d}" for n in range(1, FRAMES + 1)]
-    return np.stack([middle(grey(name), (SIDE, SIDE)) for name in names])
-
-
-def fmd_series() -> Iterator[Scene]:
-    """Yield FMD's test set as twelve series of four frames of one field of view."""
-    folder = DATA / "fmd48"
-    for name in sorted({p.stem.rpartition("_")[0] for p in (folder / "raw").iterdir()}):
-        noisy, clean = (
-            np.stack(
-                [read_image(folder / kind / f"{name}_{n}.png").array for n in range(1, 5)]
-            )
-            for kind in ("raw", "gt")
-        )
-        yield Scene(f"FMD {name}", clean.astype(float), noisy, "TYX", 255, True)
 
 
 # -- ways ------------------------------------------------------------------------
@@ -205,7 +110,9 @@ def table(options: argparse.Namespace) -> None:
         print_row(rows[-1])
     fmd = [row for row in rows if str(row["scene"]).startswith("FMD")]
     if fmd:
-        numbers = {name: fmean(float(str(r[name])) for r in fmd) for name in FIELDS[1:-1]}
+        numbers = {
+            name: fmean(float(str(row[name])) for row in fmd) for name in FIELDS[1:-1]
+        }
         print_row({"scene": f"FMD, mean of {len(fmd)}", **numbers, "chosen": ""})
     if options.csv is not None:
         tables.write(options.csv, FIELDS, rows)
@@ -239,10 +146,95 @@ def print_row(row: tables.Row) -> None:
         for name, value in row.items()
         if isinstance(value, float)
     )
-    print("|", row["scene"], "|", " | ".join(cells), "|", row["chosen"], "|", flush=True)
+    tables.print_line(row["scene"], *cells, row["chosen"])
 
 
-PARTS: dict[str, Callable[[argparse.Namespace], None]] = {"table": table}
+def motion(options: argparse.Namespace) -> None:
+    """Print flicker of what stands still, and what a disc leaves where it was."""
+    clean, disc = jumping_disc()
+    scene = noised("", clean, 0.1, "TYX")
+    still = ~disc.any(axis=0)
+    tables.print_head("way", "dB", "flicker", "ghost, % of the disc", numbers=3)
+    ways = {"noisy": scene.noisy}
+    ways |= {name: ours(scene, name)[0] for name in ("none", "auto")}
+    ways["mean over 5"] = means(scene.noisy)
+    for name, image in ways.items():
+        flicker = np.abs(np.diff(image.astype(float), axis=0))[:, still].mean()
+        tables.print_line(
+            name,
+            f"{scene.psnr(image):.2f}",
+            f"{flicker:.2f}",
+            f"{100 * ghost(image, clean, disc):.1f}",
+        )
+
+
+def ghost(image: Stack, clean: Stack, disc: NDArray[np.bool_]) -> float:
+    """Return how much of the disc is seen a frame too early or too late."""
+    error = image.astype(float) - clean
+    left = []
+    for frame in range(FRAMES):
+        near = [n for n in (frame - 1, frame + 1) if 0 <= n < FRAMES]
+        there = np.logical_or.reduce([disc[n] for n in near]) & ~disc[frame]
+        left.append(error[frame][there].mean() - error[frame][~disc.any(axis=0)].mean())
+    return float(np.mean(left)) / HEIGHT
+
+
+def light(options: argparse.Namespace) -> None:
+    """Print by how much peaks of cells differ from those of the noisy trace."""
+    clean, cells = blinking()
+    tables.print_head("radius", "noisy", "none", "auto", numbers=3)
+    found: dict[tuple[int, str], list[float]] = {}
+    for seed in range(TRIALS):
+        noise = np.random.default_rng(seed).normal(0, SIGMA, clean.shape)
+        noisy = (clean + noise).astype(np.float32)
+        scene = Scene("", clean, noisy, "TYX", float(np.ptp(clean)))
+        images = {"noisy": noisy}
+        images |= {name: ours(scene, name)[0] for name in ("none", "auto")}
+        for radius, cell in cells.items():
+            for name, image in images.items():
+                trace = image[:, cell].mean(axis=1)
+                peak = trace[FRAMES // 2] - np.delete(trace, FRAMES // 2).mean()
+                found.setdefault((radius, name), []).append(float(peak) / FLASH)
+    for radius in cells:
+        peaks = (f"{100 * fmean(found[radius, name]):.1f}" for name in images)
+        tables.print_line(radius, *peaks)
+    print(f"\nPeaks of one frame, % of the true one, mean of {TRIALS} trials.")
+
+
+SIGMA, TRIALS = 25.0, 5  # grey levels, trials
+
+
+def cost(options: argparse.Namespace) -> None:
+    """Print seconds of a plane, once all that is done once is done; in turns."""
+    photo = middle(grey("kodim08"), (448, 448))
+    clean = np.stack([photo] * 8)
+    ways = ("none", "1", "2", "4")
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(3):
+        for way in ways:
+            seconds[way].append(plane_seconds(noised("", clean, 0.1, "TYX"), way))
+    tables.print_head("neighbours", "s a plane", "ratio", numbers=2)
+    for way in ways:
+        own, alone = median(seconds[way]), median(seconds["none"])
+        tables.print_line(way, f"{own:.2f}", f"{own / alone:.2f}")
+
+
+def plane_seconds(scene: Scene, neighbours: str) -> float:
+    """Return the median time from one plane that is done to the next."""
+    config = preset("auto", neighbours=neighbours, learning_rate=0.0)
+    task = prepare(scene.noisy, scene.axes, weights="auto", config=config, device="cpu")
+    ends: dict[int, float] = {}
+    for snapshot in denoise(task):
+        ends.setdefault(snapshot.done, time.perf_counter())
+    return median(np.diff([ends[n] for n in sorted(ends)][2:]))
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "table": table,
+    "motion": motion,
+    "light": light,
+    "cost": cost,
+}
 
 if __name__ == "__main__":
     main()

@@ -165,6 +165,7 @@ class SharedAdaptation:
                 if not is_full_memory(error) or self._side <= SMALLEST:
                     raise
                 traceback.clear_frames(error.__traceback__)  # which keep its memory
+                reader.forget()
                 self._halve(tile)
                 again = [tile, *waiting]
                 waiting = deque(t for old in again for t in self._tiles(plane, old))

@@ -54,6 +54,7 @@ class Account:
         self._task, self._state = task, state
         self.done = 0
         """Planes that are done."""
+        self._told = 0.0  # share of the work; what is found on the way may make it more
 
     def snapshot_of(
         self,
@@ -165,6 +166,7 @@ class Account:
     def _snapshot(
         self, number: int, progress: Progress, fraction: float, **fields: Any
     ) -> DenoisingSnapshot:
+        self._told = max(self._told, min(1.0, fraction))
         return DenoisingSnapshot(
             plane=number,
             planes=self._task.layout.plane_count,
@@ -173,7 +175,7 @@ class Account:
             stage=progress.stage,
             adapts=progress.adapts,
             checks=progress.checks,
-            fraction=min(1.0, fraction),
+            fraction=self._told,
             **fields,
         )
 
@@ -183,12 +185,14 @@ class Account:
         """Return the share of the whole work that is done, by the pixels predicted."""
         layout = self._task.layout
         planes, channels = layout.plane_count, layout.channel_count
-        adapt, fill = cost(config, layout.plane_shape)
+        here = number // (planes // channels)
+        known = self._state.channels
+        beside = known[here].neighbours if here in known else None
+        compared = 0 if beside is None else sum(beside.reach.values())
+        adapt, fill = cost(config, layout.plane_shape, compared)
         spent = self.done * fill + adapted * adapt + filled * fill
         if not self._task.shares:
             return (self.done * adapt + spent) / (planes * (adapt + fill))
         # What the plane's own channel has adapted counts as spent.
-        here = number // (planes // channels)
-        known = self._state.channels.items()
-        others = sum(c.adaptation is not None and n != here for n, c in known)
+        others = sum(c.adaptation is not None and n != here for n, c in known.items())
         return (others * adapt + spent) / (channels * adapt + planes * fill)

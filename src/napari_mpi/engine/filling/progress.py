@@ -154,7 +154,9 @@ def _copy(values: tuple[Tensor, ...]) -> "_Copy | CopyOut":
 _STEP_COST = 3  # predictions that one step takes as long as, its gradients included
 
 
-def cost(config: FillingConfig, shape: tuple[int, ...]) -> tuple[float, float]:
+def cost(
+    config: FillingConfig, shape: tuple[int, ...], beside: int = 0
+) -> tuple[float, float]:
     """Return what adapting takes, and what the passes take, in pixels predicted.
 
     Parameters
@@ -163,13 +165,16 @@ def cost(config: FillingConfig, shape: tuple[int, ...]) -> tuple[float, float]:
         The settings.
     shape : tuple of int
         That of the image, which ends with rows and columns.
+    beside : int
+        Planes beside each on one side, with which it is compared.
     """
     rows, columns = shape[-2:]
     adapt = float(config.iterations * _STEP_COST)
     adapt *= min(config.crop or rows, rows) * min(config.crop or columns, columns)
     if not config.passes:
         return adapt, 0.0
-    fill = float(passes_of(config) * len(config.factors) * rows * columns)
+    passes = passes_of(config) + beside
+    fill = float(passes * len(config.factors) * rows * columns)
     return adapt if config.learning_rate else 0.0, fill
 
 

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import torch
 
@@ -72,6 +72,9 @@ class Reader:
         """Return the windows of a sample, as what is read of the planes is."""
         return sample.noisy(sample.windows, self.channels)
 
+    def forget(self) -> None:
+        """Free what is kept for other planes."""
+
 
 class AveragingReader(Reader):
     """Reads windows of planes, averaged with those beside them where they agree.
@@ -119,6 +122,11 @@ class AveragingReader(Reader):
         cuts = sample.windows
         return [self.read(self.planes[cut.plane], cut.window) for cut in cuts]
 
+    def forget(self) -> None:
+        """Free what is kept for other planes; it is read and compared again."""
+        self._read.clear()
+        self._compared.clear()
+
     def _agreements(self, plane: Plane, window: Window | None) -> Iterator[Agreement]:
         for index in beside(plane.layout, plane.index, self.reach):
             other = self._at[plane.layout.numbers(index)]
@@ -149,19 +157,26 @@ class AveragingReader(Reader):
         )
 
 
-class _Kept(OrderedDict[tuple[object, ...], T]):
+class _Kept(Generic[T]):
     """What was made last, as much of it as there is room for."""
 
     def __init__(self, room: int) -> None:
-        super().__init__()
-        self._room, self._taken = room, 0
+        self._room = room
+        self._made: OrderedDict[tuple[object, ...], T] = OrderedDict()
 
     def made(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
         """Return what there is, or make it."""
-        if key not in self:
-            self[key] = make()
-            self._taken += self[key].nbytes
-        self.move_to_end(key)
-        while self._taken > self._room and len(self) > 1:
-            self._taken -= self.popitem(last=False)[1].nbytes
-        return self[key]
+        if key not in self._made:
+            self._made[key] = make()
+        self._made.move_to_end(key)
+        while len(self._made) > 1 and self._taken > self._room:
+            self._made.popitem(last=False)
+        return self._made[key]
+
+    def clear(self) -> None:
+        """Let go of it all."""
+        self._made.clear()
+
+    @property
+    def _taken(self) -> int:
+        return sum(kept.nbytes for kept in self._made.values())
