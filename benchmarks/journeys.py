@@ -1,10 +1,10 @@
 """Walk through the docks as a person does, in real windows, and look at each step.
 
-Sample, plane, stack of channels, lazy stack, colours, a folder of mixed files and a
-short pre-training, in a window of 1280 x 720, in both themes. Each step is photographed
-into OUT, and these are checked: the window never grew, a dock is 320 pixels wide, the
-image that is denoised is the selected one, keys come to what is seen alone, and the
-buttons are those of the table of states.
+Sample, plane, stack of channels, time series, lazy stack, colours, a folder of mixed
+files and a short pre-training, in a window of 1280 x 720, in both themes. Each step is
+photographed into OUT, and these are checked: the window never grew, a dock is 320
+pixels wide, the image that is denoised is the selected one, keys come to what is seen
+alone, and the buttons are those of the table of states.
 
 Usage: xvfb-run -a -s "-screen 0 1280x720x24" python benchmarks/journeys.py OUT
            [--theme dark light] [--only sample plane ...]
@@ -181,6 +181,19 @@ def stack(walk: Walk) -> None:
     walk.denoise(walk.viewer.layers.selection.active.name)
 
 
+def series(walk: Walk) -> None:
+    """Denoise a still time series: its frames help each other, which is told."""
+    frames = np.stack([retina(seed=n).noisy[128:384, 128:384] for n in range(7)])
+    walk.viewer.add_image(frames, name="series", axis_labels=("t", "y", "x"))
+    widget = walk.open("denoise")
+    widget.form.axes.value = "TYX"
+    widget.form.effort.value = "fast"
+    walk.denoise("series")
+    assert "planes either side along time" in widget.details.text()
+    widget.more.expand()
+    walk.look("details")
+
+
 def lazy(walk: Walk) -> None:
     """Denoise a dask stack; its result is an array that behaves as one."""
     planes = np.stack([retina(seed=n).noisy for n in range(3)])
@@ -246,8 +259,8 @@ def pretrain(walk: Walk) -> None:
 
 
 JOURNEYS = {
-    "sample": sample, "plane": plane, "stack": stack, "lazy": lazy, "colour": colour,
-    "batch": batch, "pretrain": pretrain,
+    "sample": sample, "plane": plane, "stack": stack, "series": series, "lazy": lazy,
+    "colour": colour, "batch": batch, "pretrain": pretrain,
 }  # fmt: skip
 
 

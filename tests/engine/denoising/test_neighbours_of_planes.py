@@ -47,10 +47,10 @@ def predict(weights):
     return predicted
 
 
-def scene(seed=0):
+def scene(seed=0, side=SIDE):
     """Return cells of 0.2 to 0.8 on a smooth ground."""
     rng = np.random.default_rng(seed)
-    blobs = gaussian_filter(rng.normal(size=(SIDE, SIDE)), 3)
+    blobs = gaussian_filter(rng.normal(size=(side, side)), 3)
     cells = (
         0.4 * (blobs > 0.05) + 0.2 + gaussian_filter(rng.normal(size=blobs.shape), 9)
     )
@@ -122,6 +122,24 @@ def test_a_scene_in_another_light_is_the_same_scene(light, predict):
     best = light**2 / (1 + light**2) if light < 1 else 0.5
     assert error(mean, clean) < 1.25 * max(0.5, 1 - best)
     assert float(mean.image.mean()) == pytest.approx(clean.mean(), abs=0.005)
+
+
+@pytest.mark.parametrize("step", [(0, 3), (-7, 2)])
+def test_a_scene_that_drifts_is_the_same_scene(step, predict):
+    wide = scene(side=SIDE + 40)
+    frames = [
+        wide[20 + step[0] * n :, 20 + step[1] * n :][:SIDE, :SIDE] for n in (-1, 0, 1)
+    ]
+    planes = planes_of(frames)
+    mean = mean_of(planes, predict, first=1)
+    inside = (..., slice(12, -12), slice(12, -12))
+    assert error(mean.image[inside], frames[1][inside]) < 0.45
+    # Where the neighbours end, the plane is as it was.
+    corner = mean.image - planes[1].image
+    assert float(corner.abs().max()) < 5 * SIGMA
+    found = agreement(planes[1], planes[2], predict, MODELS)
+    assert found.shift == (-step[0], -step[1])
+    assert found.reversed().shift == step
 
 
 def test_a_disc_that_jumps_leaves_no_ghost(predict):

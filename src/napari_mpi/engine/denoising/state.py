@@ -221,6 +221,12 @@ class DenoisingState:
             if channel.neighbours is not None
         )
 
+    @property
+    def uses_neighbours(self) -> bool:
+        """Whether planes of a channel are averaged with those beside them."""
+        found = (channel.neighbours for channel in self.channels.values())
+        return any(one is not None and one.is_used for one in found)
+
     def found(self) -> list[NoiseFindings]:
         """Return what was found of the noise in the channels that were looked at."""
         return [c.found for _, c in self._choices() if c.found is not None]

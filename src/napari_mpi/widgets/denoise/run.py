@@ -63,6 +63,7 @@ class DenoiseRun(Run):
         self._finished = Finished()
         self._notes: list[str] = []
         self._warnings: list[str] = []
+        self._with_neighbours = False
         self._found: list[NoiseFindings] = []
         self._time = TimeLeft()
 
@@ -248,7 +249,11 @@ class DenoiseRun(Run):
             return "Done: the image is constant, there is nothing to denoise"
         how = "Done" if self.ending is Ending.COMPLETE else "Stopped, result kept,"
         return end_in_words(
-            f"{how} in {took}", self._found, self._finished, self._warnings
+            f"{how} in {took}",
+            self._found,
+            self._finished,
+            self._warnings,
+            with_neighbours=self._with_neighbours,
         )
 
     def _take_notes(self) -> None:
@@ -257,6 +262,7 @@ class DenoiseRun(Run):
             found = [f"noise: {line}" for line in self._state.noise_in_words()]
             planes = self._state.neighbours_in_words()
             found += [f"planes: {line}" for line in planes]
+            self._with_neighbours = self._state.uses_neighbours
             self._warnings = self._state.notes_on(self.request.method.config)
             self._found = self._state.found()
             self._notes = found + one_story(self._found, self._warnings)

@@ -32,7 +32,12 @@ def noise_in_short(found: Sequence[NoiseFindings]) -> str:
 
 
 def end_in_words(
-    how: str, found: Sequence[NoiseFindings], finished: Finished, notes: Sequence[str]
+    how: str,
+    found: Sequence[NoiseFindings],
+    finished: Finished,
+    notes: Sequence[str],
+    *,
+    with_neighbours: bool = False,
 ) -> str:
     """Return how a run ended: in a line, and below it what else must be known.
 
@@ -46,8 +51,12 @@ def end_in_words(
         What it told last.
     notes : sequence of str
         What was left alone, or left out.
+    with_neighbours : bool
+        Whether neighbouring planes have helped.
     """
     told = [noise_in_short(found)] if found else []
+    if with_neighbours:
+        told.append("neighbouring planes used")
     if finished.before is not None and finished.after is not None:
         told.append(f"{finished.before:.1f}{_ARROW}{finished.after:.1f} dB")
     line = f"{how}: {'; '.join(told)}" if told else how

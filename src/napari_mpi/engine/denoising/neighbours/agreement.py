@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from napari_mpi.engine.denoising.neighbours.drift import Shift, drift, moved, outside
 from napari_mpi.engine.denoising.noisy import Noisy
 from napari_mpi.engine.filling.merging import NoiseModels, Predict, variance_of
 from napari_mpi.engine.noise.smoothing import bell, scattered, smoothed
@@ -38,12 +39,15 @@ class Agreement:
         Of the same shape: variance of the one's noise by that of the other's.
     gain : Tensor
         Shape (N, C, 1, 1): contrast of the other by that of the one.
+    shift : tuple of int
+        How far the other has drifted, see `drift`.
     """
 
     noise: Tensor
     trust: Tensor
     balance: Tensor
     gain: Tensor
+    shift: Shift = (0, 0)
 
     @property
     def weight(self) -> Tensor:
@@ -52,8 +56,15 @@ class Agreement:
 
     def reversed(self) -> "Agreement":
         """Return the same, seen from the other plane."""
+        back = (-self.shift[0], -self.shift[1])
+        noise, trust, balance = (
+            moved(part, back) for part in (self.noise, self.trust, self.balance)
+        )
+        missing = outside(trust, back)
+        if missing is not None:
+            trust = trust.masked_fill(missing, 0)
         gain = self.gain
-        return Agreement(-gain * self.noise, self.trust, 1 / self.balance, 1 / gain)
+        return Agreement(-gain * noise, trust, 1 / balance, 1 / gain, back)
 
     @property
     def nbytes(self) -> int:
@@ -81,14 +92,17 @@ def agreement(
     masked : Tensor, optional
         Shape (N, C or 1, Y, X), bool: pixels of the one that nothing may be told from.
     """
-    void = _either(one.void, other.void)
-    matched, gain = _in_the_light_of(one.image, other.image, void)
+    shift = drift(one.image, other.image, _either(one.void, other.void))
+    there = moved(other.image, shift)
+    void = None if other.void is None else moved(other.void, shift)
+    void = _either(_either(one.void, void), _spread(outside(there, shift), there))
+    matched, gain = _in_the_light_of(one.image, there, void)
     difference = matched - one.image
     if void is not None:
         difference = difference.masked_fill(void, 0)
     ours = variance_of(models, bell(one.image, _NEAR))
     # Its noise has been scaled with it.
-    theirs = variance_of(models, bell(other.image, _NEAR)) / gain.square()
+    theirs = variance_of(models, bell(there, _NEAR)) / gain.square()
     deviation = (ours + theirs).sqrt()
     change = _predicted(difference / deviation, predict, _hidden(masked, void))
     change = change * deviation
@@ -96,7 +110,7 @@ def agreement(
     trust = _trust(change, noise, _either(void, masked))
     if void is not None:
         trust = trust.masked_fill(void, 0)
-    return Agreement(noise, trust, ours / theirs, gain)
+    return Agreement(noise, trust, ours / theirs, gain, shift)
 
 
 def _in_the_light_of(
@@ -152,6 +166,11 @@ def _mean_square(noise: Tensor, uncounted: Tensor | None) -> Tensor:
 def _hidden(masked: Tensor | None, void: Tensor | None) -> Tensor | None:
     """Return what is hidden of a difference: single pixels that say nothing, too."""
     return _either(masked, None if void is None else scattered(void))
+
+
+def _spread(missing: Tensor | None, planes: Tensor) -> Tensor | None:
+    """Return it for every image of a batch."""
+    return None if missing is None else missing.expand(len(planes), -1, -1, -1)
 
 
 def _either(one: Tensor | None, other: Tensor | None) -> Tensor | None:

@@ -35,7 +35,7 @@ WORTH = 0.1
 
 _HIDDEN = 0.3  # share of a window's pixels
 _DOUBT = 2.0  # standard errors, by which neighbours must be better
-_MOST_TOLD = 0.99  # since the noise is but estimated
+_SURE = 0.9  # share of the error, up to which a gain can be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,9 @@ class Neighbourhood:
             return told
         if not self.is_used:
             return f"{told}: with others, hidden pixels are predicted no better"
-        return f"{told}: hidden pixels are predicted {100 * self.gain:.0f} % better"
+        # So much that it hangs on how well the noise is known.
+        better = "far" if self.gain > _SURE else f"{100 * self.gain:.0f} %"
+        return f"{told}: hidden pixels are predicted {better} better"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def choose_reach(trial: Trial, axes: str) -> Job[None, Neighbourhood]:
     chosen = min(best, key=lambda tried: tried.error)
     noise = float(torch.cat([place.variance for place in places]).mean())
     fall = alone.error - chosen.error
-    gain = min(fall / max(alone.error - noise, fall), _MOST_TOLD)
+    gain = fall / max(alone.error - noise, fall)
     return Neighbourhood(chosen.reach if gain >= WORTH else {}, gain)
 
 
