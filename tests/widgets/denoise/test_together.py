@@ -60,6 +60,29 @@ def test_a_cancelled_one_ends_those_that_wait(viewer, make_widget, images, gate,
     assert results(viewer) == []
 
 
+def test_what_went_wrong_with_one_stands_while_the_next_is_denoised(
+    viewer, make_widget, images, monkeypatch, qtbot
+):
+    from napari_mpi.engine.denoising import task
+    from napari_mpi.engine.runtime.errors import ImageError
+
+    true_prepare = task.prepare
+
+    def prepare(image, *arguments, **options):
+        if image[0, 0] == images[0].data[0, 0]:
+            raise ImageError("it is no image")
+        return true_prepare(image, *arguments, **options)
+
+    monkeypatch.setattr(task, "prepare", prepare)
+    widget = make_widget()
+    viewer.layers.selection.active = images[0]
+    viewer.layers.selection.add(images[1])
+    widget.start_button.click()
+    qtbot.waitUntil(lambda: is_idle(widget), timeout=TIMEOUT)
+    assert results(viewer) == ["b"]
+    assert widget.error.text() == "a: it is no image"
+
+
 def test_a_pinned_image_is_denoised_alone(viewer, make_widget, images):
     widget = make_widget()
     widget.form.image.value = images[2]

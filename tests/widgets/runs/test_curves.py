@@ -41,6 +41,23 @@ def test_against_a_reference_each_iteration_counts_once(curve):
     assert curve.isHidden()
 
 
+def test_where_it_no_longer_pays_there_is_a_mark(curve):
+    for iteration, psnr in ((0, 30.0), (10, 33.0), (20, 33.5), (30, 33.55)):
+        curve.measure(iteration, psnr)
+    curve.show_all()
+    assert curve.paid_until is None  # more may come
+    curve.measure(40, 33.56)
+    curve.show_all()
+    assert curve.paid_until == 20
+    assert curve._mark.isVisible()
+    assert curve._mark.value() == 20
+    for iteration, psnr in ((50, 34.0), (60, 34.5)):
+        curve.measure(iteration, psnr)
+    curve.show_all()
+    assert curve.paid_until is None
+    assert not curve._mark.isVisible()
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_text_and_lines_can_be_read_in_both_themes(curve, viewer, theme):
     from napari.utils.theme import get_theme

@@ -41,6 +41,8 @@ class DenoiseWidget(RunDock):
         self._viewer = viewer
         self._kept: DenoiseRun | None = None
         self._waiting: list[Image] = []
+        self._failed: list[str] = []
+        self._are_several = False
         self.curve = QualityCurve(viewer)
         self.comparing = Comparing(viewer)
         self._lay_out()
@@ -135,11 +137,12 @@ class DenoiseWidget(RunDock):
     # -- a run -------------------------------------------------------------------
 
     def _start(self) -> None:
-        self._waiting = self.form.image.together
+        self._waiting, self._failed = self.form.image.together, []
+        self._are_several = len(self._waiting) > 1
         self._next()
 
     def _try(self) -> None:
-        self._waiting = []
+        self._waiting, self._failed, self._are_several = [], [], False
         self._denoise(self.form.image.value, only_seen=True)
 
     def _next(self) -> None:
@@ -163,7 +166,12 @@ class DenoiseWidget(RunDock):
             return
         if run.ending in (Ending.CANCELLED, Ending.STOPPED):
             self._waiting = []
+        if error is not None:
+            name = f"{run.source.name}: " if self._are_several else ""
+            self._failed.append(f"{name}{error}")
         self._next()
+        # The errors of those before stand while the next one is denoised.
+        self._show_error("\n".join(self._failed))
 
     def _pause_or_continue(self) -> None:
         if self.run is not None and self.run.can_continue:
@@ -189,9 +197,14 @@ class DenoiseWidget(RunDock):
             self.run.draw(self.curve)
             left = len(self._waiting)
             more = f"; {left} more image{'s' * (left > 1)} after it" if left else ""
-            self.status.setText(self.run.describe() + more)
+            self.status.setText(self.run.describe() + more + self._advice())
             self.details.setText(self.run.details())
             self.comparing.about(self.run)
+
+    def _advice(self) -> str:
+        """Return what to do when waiting no longer pays."""
+        is_flat = self._is_active() and self.curve.paid_until is not None
+        return "; hardly better any more: Stop keeps it" if is_flat else ""
 
     def _show_ended(self) -> None:
         super()._show_ended()

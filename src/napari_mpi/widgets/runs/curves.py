@@ -8,6 +8,8 @@ import numpy as np
 
 from napari_mpi.widgets.runs.live_plot import LivePlot
 
+_SEEN = 0.1  # dB, less than which nobody sees
+_FEWEST = 4  # points, by which a curve can be called flat
 _POINTS = 60  # of the training curve: single losses scatter with the crops drawn
 
 
@@ -42,6 +44,21 @@ class QualityCurve(LivePlot):
         if not self.measured or self.measured[-1][0] < iteration:
             self.measured.append((iteration, psnr))
 
+    @property
+    def paid_until(self) -> int | None:
+        """Iteration after which nothing was gained that is seen; None while it pays.
+
+        By the reference, where there is one.
+        """
+        line = self.measured if len(self.measured) > 1 else self.estimated
+        if len(line) < _FEWEST:
+            return None
+        last = line[-1][1]
+        paid = next(n for n, (_, reached) in enumerate(line) if last - reached < _SEEN)
+        # Half of the way without a gain: sooner, it may still come.
+        is_flat = line[-1][0] >= 2 * max(1, line[paid][0])
+        return line[paid][0] if is_flat else None
+
     def show_all(self) -> None:
         """Bring both lines up to date."""
         lines = self.estimated, self.measured
@@ -49,6 +66,7 @@ class QualityCurve(LivePlot):
         for number, line in enumerate(lines):
             points = np.array(line if is_telling else [], float).reshape(-1, 2)
             self.show_line(number, *points.T)
+        self.show_mark(self.paid_until if is_telling else None, "paid until here")
         self.setVisible(is_telling and self._plot is not None)
 
 

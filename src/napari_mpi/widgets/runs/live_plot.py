@@ -3,6 +3,7 @@
 from typing import Any
 
 from napari.utils.theme import get_theme
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 _ENOUGH = 3.0  # contrast of a line with its background
@@ -41,6 +42,7 @@ class LivePlot(QWidget):
         self._logarithmic, self._height = logarithmic, height
         self._plot: Any = None
         self._lines: list[Any] = []
+        self._mark: Any = None
         self.setLayout(QVBoxLayout())
         self.layout().setContentsMargins(0, 0, 0, 0)
         self.setVisible(False)
@@ -52,6 +54,21 @@ class LivePlot(QWidget):
             self._make_plot()
         if self._plot is not None:
             self._lines[number].setData(x, y)
+
+    def show_mark(self, x: float | None, words: str = "") -> None:
+        """Show a dashed line across all others, with words beside it; None hides it."""
+        if self._plot is None or (x is None and self._mark is None):
+            return
+        if self._mark is None:
+            import pyqtgraph
+
+            label = {"position": 0.15, "anchors": [(0, 0.5), (1, 0.5)]}
+            self._mark = pyqtgraph.InfiniteLine(label=words, labelOpts=label)
+            self._plot.addItem(self._mark, ignoreBounds=True)
+            self._paint_theme()
+        self._mark.setVisible(x is not None)
+        if x is not None:
+            self._mark.setValue(x)
 
     def _make_plot(self) -> None:
         try:
@@ -95,6 +112,9 @@ class LivePlot(QWidget):
         self._plot.setBackground(background)
         for line, colour in zip(self._lines, colours, strict=False):
             line.setPen(colour, width=2)
+        if self._mark is not None:
+            self._mark.setPen(text, style=Qt.PenStyle.DashLine)
+            self._mark.label.setColor(text)
         for side in ("left", "bottom"):
             self._plot.getAxis(side).setPen(text)
             self._plot.getAxis(side).setTextPen(text)
