@@ -155,6 +155,16 @@ def test_a_disc_that_jumps_leaves_no_ghost(predict):
         assert sign * left[disc].mean() < 0.1 * 0.3
 
 
+def test_a_small_cell_that_flashes_is_not_taken_for_noise(predict):
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    cell = (rows - 40) ** 2 + (columns - 40) ** 2 < 3**2
+    flash = 2.5 * SIGMA
+    planes = planes_of([scene() + flash * cell, *[scene()] * 4])
+    mean = mean_of(planes, predict)
+    before, after = (p[0, 0].numpy()[cell] for p in (planes[0].image, mean.image))
+    assert after.mean() - before.mean() > -0.15 * flash
+
+
 def test_where_the_other_holds_no_measurement_it_does_not_count(predict):
     one, other = planes_of([scene()] * 2)
     marks = torch.zeros(1, 1, SIDE, SIDE, dtype=torch.uint8)

@@ -6,6 +6,7 @@ the change, what it leaves is noise. The other plane less the change is the same
 as the one, with noise of its own.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,8 @@ _HALF = 0.45  # of the network's range, that the largest difference may take
 _ALIKE = 0.5  # correlation, from which on one plane is the other in another light
 _NEAR, _AROUND = 1.5, 2.0  # pixels, over which intensity and change are looked at
 _DOUBT = 4.0  # by how much the texture of a change counts against the plane
+_SPOTS = (1.0, 2.0, 4.0)  # pixels: deviations of bells, as wide as things that change
+_CHANCE, _MEDIAN = 2.5, 0.6745  # standard deviations, and what half of noise is within
 _FAR = 4.0  # standard deviations, beyond which a value is no noise but a stray ray
 
 
@@ -108,6 +111,7 @@ def agreement(
     change = change * deviation
     noise = (difference - change).clamp(-_FAR * deviation, _FAR * deviation)
     trust = _trust(change, noise, _either(void, masked))
+    trust = trust * _is_noise(noise / deviation)
     if void is not None:
         trust = trust.masked_fill(void, 0)
     return Agreement(noise, trust, ours / theirs, gain, shift)
@@ -150,6 +154,23 @@ def _trust(change: Tensor, noise: Tensor, uncounted: Tensor | None) -> Tensor:
     texture = change - smoothed(change)
     power = bell(texture.square(), _AROUND)
     return 1 / (1 + _DOUBT * power / _mean_square(noise, uncounted))
+
+
+def _is_noise(left: Tensor) -> Tensor:
+    """Return how far what is left may pass for noise, 0..1, variance 1 expected.
+
+    Where means over a few pixels are larger than chance makes them, the network has
+    taken a change for noise: a small thing that came or went.
+    """
+    trust = torch.ones_like(left)
+    for width in _SPOTS:
+        means = bell(left, width)
+        usual = means.flatten(1).abs().median(dim=1).values / _MEDIAN
+        usual = usual.clamp(min=(4 * math.pi * width**2) ** -0.5)
+        excess = (means / usual[:, None, None, None]).square() - _CHANCE**2
+        # The bell reaches as far again as the spot that is to be left out.
+        trust = trust / (1 + bell(excess.clamp(min=0), width))
+    return trust
 
 
 def _mean_square(noise: Tensor, uncounted: Tensor | None) -> Tensor:
