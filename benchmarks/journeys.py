@@ -186,7 +186,6 @@ def series(walk: Walk) -> None:
     frames = np.stack([retina(seed=n).noisy[128:384, 128:384] for n in range(7)])
     walk.viewer.add_image(frames, name="series", axis_labels=("t", "y", "x"))
     widget = walk.open("denoise")
-    widget.form.axes.value = "TYX"
     widget.form.effort.value = "fast"
     walk.denoise("series")
     assert "planes either side along time" in widget.details.text()

@@ -182,18 +182,22 @@ class Kept:
             self._predictions.append(prediction)
             true_add(owner, prediction)
 
-        def around(owner: Any, unmasked: Tensor) -> Tensor:
+        def around(owner: Any, unmasked: Tensor, *void: Any) -> Tensor:
             self._found["unmasked"] = unmasked
-            return true_around(owner, unmasked)
+            return true_around(owner, unmasked, *void)
 
         def nearby(image: Tensor) -> Tensor:
             self._found.setdefault("raw", image)
             return true_nearby(image)
 
         def merged(
-            noisy: Tensor, predicted: Tensor, taken: Tensor, variance: Tensor
+            noisy: Tensor,
+            predicted: Tensor,
+            taken: Tensor,
+            variance: Tensor,
+            *void: Any,
         ) -> Tensor:
-            image = true_merged(noisy, predicted, taken, variance)
+            image = true_merged(noisy, predicted, taken, variance, *void)
             left = noisy - predicted
             weight = torch.where(left == 0, 0, (image - predicted) / left)
             self._found |= {"weight": weight.clamp(0, 1), "variance": variance}

@@ -153,6 +153,21 @@ def test_reference_gives_the_quality_before_and_after(
         assert "SSIM" in line
 
 
+def test_how_far_is_looked_beside_a_plane_is_told_and_kept(
+    results, tmp_path, rng, capsys
+):
+    write_noisy(tmp_path / "a.tif", rng, axes="TYX", shape=(3, 32, 32))
+    output = results / "b.tif"
+    given = [str(tmp_path / "a.tif"), "-o", str(output), "--preset", "auto-fast"]
+    assert main(["denoise", *given, *FEW, "--neighbours", "1"]) == 0
+    assert "planes   1 plane either side along time" in capsys.readouterr().err
+    info = read_image(output).metadata.fields["Info"]
+    made = json.loads(info.partition("napari-mpi: ")[2])
+    (kept,) = made["reached"]["neighbours"]
+    assert (kept["channel"], kept["reach"]) == (0, {"T": 1})
+    assert made["settings"]["neighbours"] == "1"
+
+
 def test_quiet_run_says_nothing(noisy, weights, results, capsys):
     assert denoise(noisy, results / "b.tif", weights) == 0
     assert capsys.readouterr() == ("", "")
