@@ -12,6 +12,7 @@ Usage: python benchmarks/neighbours.py [PART ...] [--csv FILE]
 """
 
 import argparse
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,7 @@ from series import (
     scenes,
 )
 
+_FEWEST = 8
 FIELDS = (
     "scene", "noisy", "alone", "alone s", "neighbours", "neighbours s", "BM4D",
     "BM4D s", "mean", "mean, denoised", "chosen",
@@ -77,9 +79,14 @@ def ours(scene: Scene, neighbours: str) -> tuple[Stack, float, str]:
 
 
 def bm4d(scene: Scene) -> tuple[Stack, float]:
-    """Return BM4D of each channel, told the deviation of the noise."""
+    """Return BM4D of each channel, told the deviation of the noise.
+
+    It takes no fewer than eight planes.
+    """
     from bm4d import bm4d as filtered
 
+    if len(scene.noisy) < _FEWEST:
+        return np.full(scene.clean.shape, np.nan), math.nan
     sigma = float(np.std(scene.noisy - scene.clean))
     volumes = np.moveaxis(scene.noisy, 1, 0) if "C" in scene.axes else [scene.noisy]
     started = time.perf_counter()
@@ -142,7 +149,9 @@ def measured(scene: Scene) -> tables.Row:
 def print_row(row: tables.Row) -> None:
     """Print a line of the table."""
     cells = (
-        f"{value:.1f}" if name.endswith(" s") else f"{value:.2f}"
+        ""
+        if math.isnan(value)
+        else f"{value:{'.1f' if name.endswith(' s') else '.2f'}}"
         for name, value in row.items()
         if isinstance(value, float)
     )
