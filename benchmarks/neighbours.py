@@ -8,14 +8,13 @@ Parts (all by default):
   light    intensity over time of a region that bleaches, blinks and flashes
   cost     seconds of a plane of 448 x 448 with and without
 
-Usage: python benchmarks/neighbours.py [PART ...] [--csv FILE]
+Usage: python benchmarks/neighbours.py [PART ...] [--scenes NAME ...]
 """
 
 import argparse
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import fmean, median
 
 import numpy as np
@@ -53,7 +52,6 @@ def main() -> None:
     """Print the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", default=list(PARTS))
-    parser.add_argument("--csv", type=Path, help="append the rows of the table to it")
     parser.add_argument("--scenes", nargs="*", help="begins of names; all if not given")
     options = parser.parse_args()
     for part in options.parts:
@@ -121,8 +119,6 @@ def table(options: argparse.Namespace) -> None:
             name: fmean(float(str(row[name])) for row in fmd) for name in FIELDS[1:-1]
         }
         print_row({"scene": f"FMD, mean of {len(fmd)}", **numbers, "chosen": ""})
-    if options.csv is not None:
-        tables.write(options.csv, FIELDS, rows)
 
 
 def measured(scene: Scene) -> tables.Row:
