@@ -12,7 +12,7 @@ from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.engine.runtime.jobs import Job
 from napari_mpi.widgets.runs.run import Ending, Run
 from napari_mpi.widgets.runs.states import Buttons, RunState
-from napari_mpi.widgets.runs.time_left import in_minutes
+from napari_mpi.widgets.runs.time_left import in_minutes, in_words
 
 _STEPS = 1000  # of the progress bar
 _ENDS = {
@@ -148,7 +148,7 @@ class BatchRun(Run):
         if self.is_paused:
             return "paused"
         left = self.totals.seconds_left
-        return "" if left is None else f"{progress.format_interval(left)} left"
+        return "" if left is None else in_words(left)
 
     def _described_end(self) -> str:
         parts = [_ENDS[self.ending]]
