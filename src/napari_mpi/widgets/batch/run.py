@@ -3,8 +3,6 @@
 import dataclasses
 from collections.abc import Callable
 
-from napari.utils import progress
-
 from napari_mpi.batch.outcomes import BatchSnapshot, BatchState, Outcome, Status, Totals
 from napari_mpi.batch.report import CSV_NAME
 from napari_mpi.batch.request import BatchRequest
