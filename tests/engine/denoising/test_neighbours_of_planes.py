@@ -224,6 +224,18 @@ def test_of_images_without_anything_in_common_none_is_chosen(weights):
     np.testing.assert_array_equal(result, alone)
 
 
+def test_noise_that_pixels_share_cannot_be_judged_by_hidden_ones(weights):
+    """Their neighbours would tell it: nothing is chosen, and why is told."""
+    rng = np.random.default_rng(0)
+    grain = gaussian_filter(rng.normal(size=(6, SIDE, SIDE)), (0, 0.9, 0.9))
+    stack = np.stack([scene()] * 6) + grain * SIGMA / grain.std()
+    _, state = result_of(stack.astype(np.float32), "TYX", weights)
+    assert not state.channels[0].neighbours.is_used
+    assert "share their noise" in state.neighbours_in_words()[0]
+    _, state = result_of(stack.astype(np.float32), "TYX", weights, neighbours="1")
+    assert state.channels[0].neighbours.is_used
+
+
 def test_of_two_axes_that_is_used_which_helps(weights):
     clean = np.stack([np.stack([scene(z) for z in range(3)])] * 4)
     _, state = result_of(noised(clean), "TZYX", weights)

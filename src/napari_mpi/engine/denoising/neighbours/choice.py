@@ -49,10 +49,13 @@ class Neighbourhood:
     gain : float, optional
         By what share the error of hidden pixels falls with it, noise aside; None where
         it was not asked.
+    why : str
+        Why it could not be asked.
     """
 
     reach: dict[str, int]
     gain: float | None = None
+    why: str = ""
 
     @property
     def is_used(self) -> bool:
@@ -63,7 +66,7 @@ class Neighbourhood:
         """Return what was chosen, and why."""
         told = reach_in_words(self.reach)
         if self.gain is None:
-            return told
+            return f"{told}: {self.why}" if self.why else told
         if not self.is_used:
             return f"{told}: with others, hidden pixels are predicted no better"
         # So much that it hangs on how well the noise is known.

@@ -16,7 +16,7 @@ from napari_mpi.engine.denoising.planes import Plane
 from napari_mpi.engine.denoising.sampling.take import Sample
 from napari_mpi.engine.denoising.sampling.windows import Cut
 from napari_mpi.engine.filling.adaptation import Adaptation
-from napari_mpi.engine.filling.merging import NoiseModels, Predict
+from napari_mpi.engine.filling.merging import NoiseModels, Predict, are_white
 from napari_mpi.engine.filling.passes import learn_noise
 from napari_mpi.engine.images.tiles import Window, evenly, middle
 from napari_mpi.engine.networks.weights import Weights
@@ -24,6 +24,10 @@ from napari_mpi.engine.runtime.jobs import Job, aside
 from napari_mpi.engine.settings.filling import FillingConfig
 
 _TRIALS, _SIDE = 6, 192  # windows in which pixels are hidden, and their side in pixels
+_SHARED_NOISE = (
+    "pixels share their noise, so hidden ones cannot tell whether others help; 1 or 2"
+    " can be tried by hand"
+)
 _LEARNT_FROM = 512**2  # pixels, from which the noise is estimated well enough
 
 
@@ -68,7 +72,9 @@ def with_neighbours(
     predict = adaptation.predict
     models = yield from aside(partial(_models, plain, sample, predict, config))
     chosen = known
-    if chosen is None and config.neighbours == "auto":
+    if chosen is None and config.neighbours == "auto" and not are_white(models):
+        chosen = Neighbourhood({}, why=_SHARED_NOISE)
+    elif chosen is None and config.neighbours == "auto":
         trial = Trial(
             places=_places(planes, sample.windows),
             planes={p.layout.numbers(p.index): p for p in planes},
