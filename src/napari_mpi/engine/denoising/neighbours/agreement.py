@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from napari_mpi.engine.denoising.neighbours.drift import Shift, drift, moved, outside
 from napari_mpi.engine.denoising.noisy import Noisy
@@ -22,7 +23,8 @@ _HALF = 0.45  # of the network's range, that the largest difference may take
 _ALIKE = 0.5  # correlation, from which on one plane is the other in another light
 _NEAR, _AROUND = 1.5, 2.0  # pixels, over which intensity and change are looked at
 _DOUBT = 4.0  # by how much the texture of a change counts against the plane
-_SPOTS = (1.0, 2.0, 4.0)  # pixels: deviations of bells, as wide as things that change
+_MANY = 10_000  # means, of which a median is known well enough
+_SPOTS = (1, 2, 4)  # pixels: deviations of bells, as wide as things that change
 _CHANCE, _MEDIAN = 2.5, 0.6745  # standard deviations, and what half of noise is within
 _FAR = 4.0  # standard deviations, beyond which a value is no noise but a stray ray
 
@@ -162,14 +164,22 @@ def _is_noise(left: Tensor) -> Tensor:
     Where means over a few pixels are larger than chance makes them, the network has
     taken a change for noise: a small thing that came or went.
     """
+    rows, columns = left.shape[-2:]
     trust = torch.ones_like(left)
     for width in _SPOTS:
-        means = bell(left, width)
-        usual = means.flatten(1).abs().median(dim=1).values / _MEDIAN
+        # Nothing finer than the bell is left, so coarse pixels do.
+        outwards = (0, -columns % width, 0, -rows % width)
+        padded = F.pad(left, outwards, mode="replicate")
+        means = bell(F.avg_pool2d(padded, width), 1.0)
+        some = means.flatten(1)[:, :: max(1, means[0].numel() // _MANY)]
+        usual = some.abs().median(dim=1).values / _MEDIAN
         usual = usual.clamp(min=(4 * math.pi * width**2) ** -0.5)
         excess = (means / usual[:, None, None, None]).square() - _CHANCE**2
         # The bell reaches as far again as the spot that is to be left out.
-        trust = trust / (1 + bell(excess.clamp(min=0), width))
+        doubt = bell(excess.clamp(min=0), 1.0)
+        if width > 1:
+            doubt = F.interpolate(doubt, scale_factor=float(width), mode="bilinear")
+        trust = trust / (1 + doubt[..., :rows, :columns])
     return trust
 
 

@@ -10,7 +10,7 @@ Shift = tuple[int, int]
 """Rows and columns."""
 
 _FARTHEST = 24  # pixels, along each axis
-_SIDE = 512  # pixels of the middle by which it is found
+_SIDE = 256  # pixels of the middle by which it is found
 _SHARPEST = 1.0  # pixels, of the detail that is compared; finer is mostly noise
 _CLOSER = 0.9  # of what the planes differ by where they are, that must be left at most
 
