@@ -31,7 +31,7 @@ from napari_mpi.engine.runtime.jobs import Job
 
 WORTH = 0.1
 """Share of the error of hidden pixels, from which on neighbours are worth it:
-0.4 dB of it. Of pixels that see their own value, too, less is to be gained."""
+about half a dB. Of pixels that see their own value, too, less is to be gained."""
 
 _HIDDEN = 0.3  # share of a window's pixels
 _DOUBT = 2.0  # standard errors, by which neighbours must be better
@@ -68,7 +68,8 @@ class Neighbourhood:
         if self.gain is None:
             return f"{told}: {self.why}" if self.why else told
         if not self.is_used:
-            return f"{told}: with others, hidden pixels are predicted no better"
+            better = "hardly" if self.gain > 0 else "no"
+            return f"{told}: with others, hidden pixels are predicted {better} better"
         # So much that it hangs on how well the noise is known.
         better = "far" if self.gain > _SURE else f"{100 * self.gain:.0f} %"
         return f"{told}: hidden pixels are predicted {better} better"
