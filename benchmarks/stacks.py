@@ -31,7 +31,8 @@ import numpy as np
 import tifffile
 
 from cases import DATA, photograph
-from napari_mpi.engine.denoising import shared_adaptation, task
+from napari_mpi.engine.denoising import task
+from napari_mpi.engine.denoising.adapted import tile_filling
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.sampling import windows as sampled
 from napari_mpi.engine.denoising.state import DenoisingState
@@ -246,9 +247,9 @@ def seams(options: argparse.Namespace) -> None:
 
     def result(side: int, whole: int, halo: int | None) -> tuple[np.ndarray, float]:
         with (
-            mock.patch.object(shared_adaptation, "LARGEST", side),
+            mock.patch.object(tile_filling, "LARGEST", side),
             mock.patch.object(task, "WHOLE", whole),
-            mock.patch.object(shared_adaptation, "tiles", with_halo(halo)),
+            mock.patch.object(tile_filling, "tiles", with_halo(halo)),
         ):
             image, seconds, _ = denoised(noisy, "YX", config, options.device)
         return image.astype(float), seconds

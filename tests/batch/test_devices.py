@@ -79,7 +79,7 @@ def test_a_device_that_fails_twice_is_told(request_, monkeypatch):
 def test_tiles_are_as_small_as_asked(request_, source, rng, monkeypatch):
     put(source / "cell 0.tif", rng, (300, 500))
     filled = []
-    from napari_mpi.engine.denoising import shared_adaptation
+    from napari_mpi.engine.denoising.adapted import tile_filling
     from napari_mpi.engine.filling import passes
 
     finish = passes.finish
@@ -88,7 +88,7 @@ def test_tiles_are_as_small_as_asked(request_, source, rng, monkeypatch):
         filled.append(noisy.shape[-2:])
         return finish(noisy, *args, **kwargs)
 
-    monkeypatch.setattr(shared_adaptation, "finish", seen)
+    monkeypatch.setattr(tile_filling, "finish", seen)
     output = request_.folders.output
     output.mkdir()
     image, task = file_denoising.open_file(

@@ -7,11 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_mpi.engine.denoising import (
-    plane_by_plane,
-    shared_adaptation,
-    task,
-)
+from napari_mpi.engine.denoising import plane_by_plane, task
+from napari_mpi.engine.denoising.adapted import tile_filling
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.neighbours import start
 from napari_mpi.engine.denoising.sampling import take as sampling
@@ -236,8 +233,8 @@ def test_tiles_leave_no_trace(rng, weights, monkeypatch):
     monkeypatch.setattr(task, "WHOLE", 0)
     image = rng.normal(500, 30, (200, 170)).astype(np.float32)
     whole = result_of(image, "YX", weights)
-    monkeypatch.setattr(shared_adaptation, "LARGEST", 64)
-    monkeypatch.setattr(shared_adaptation, "SMALLEST", 64)
+    monkeypatch.setattr(tile_filling, "LARGEST", 64)
+    monkeypatch.setattr(tile_filling, "SMALLEST", 64)
     tiled = result_of(image, "YX", weights)
     # Local means reach beyond the halo, by very little: a hundredth of the noise.
     assert np.abs(tiled - whole).max() < 0.3
@@ -270,7 +267,7 @@ def test_no_prediction_depends_on_what_is_beyond_the_reach(scales, blocks):
 def test_a_full_memory_halves_the_tiles_and_says_so(rng, weights, monkeypatch):
     monkeypatch.setattr(task, "WHOLE", 0)
     monkeypatch.setattr(plane_by_plane, "_PREVIEW", 64)
-    monkeypatch.setattr(shared_adaptation, "SMALLEST", 32)
+    monkeypatch.setattr(tile_filling, "SMALLEST", 32)
     true_forward = FillingNetwork.forward
 
     def forward(self, image, masked):
@@ -328,7 +325,7 @@ def test_a_sample_holds_each_window_of_a_small_plane_once(stack):
 def test_tiles_are_as_large_as_the_free_memory_allows(rng, weights, monkeypatch):
     monkeypatch.setattr(task, "WHOLE", 0)
     monkeypatch.setattr(plane_by_plane, "_PREVIEW", 32)
-    monkeypatch.setattr(shared_adaptation, "SMALLEST", 32)
+    monkeypatch.setattr(tile_filling, "SMALLEST", 32)
     seen = []
     true_forward = FillingNetwork.forward
 
@@ -338,9 +335,9 @@ def test_tiles_are_as_large_as_the_free_memory_allows(rng, weights, monkeypatch)
 
     monkeypatch.setattr(FillingNetwork, "forward", forward)
     image = rng.normal(500, 30, (300, 280)).astype(np.float32)
-    per_pixel = shared_adaptation.bytes_per_pixel(weights.network)
+    per_pixel = tile_filling.bytes_per_pixel(weights.network)
     for free, most in ((10**12, 300 * 280), (2 * 160**2 * per_pixel, 160**2)):
-        monkeypatch.setattr(shared_adaptation, "free_memory", lambda _, free=free: free)
+        monkeypatch.setattr(tile_filling, "free_memory", lambda _, free=free: free)
         seen.clear()
         result_of(image, "YX", weights)
         assert most // 2 < max(seen) <= most

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_mpi.engine.denoising import shared_adaptation, task
+from napari_mpi.engine.denoising import task
+from napari_mpi.engine.denoising.adapted import tile_filling
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.planes import Plane
 from napari_mpi.engine.denoising.sampling.take import SAMPLED_PLANES, take_sample
@@ -204,7 +205,7 @@ def test_tiles_leave_no_trace(rng, weights, monkeypatch):
     config = dataclasses.replace(CONFIG, seed=3)
     whole, tiled = (DenoisingState(wants_spread=True) for _ in range(2))
     result_of(stack, "ZYXS", weights, config, state=whole)
-    monkeypatch.setattr(shared_adaptation, "SMALLEST", 64)
+    monkeypatch.setattr(tile_filling, "SMALLEST", 64)
     result_of(stack, "ZYXS", weights, config, state=tiled, tile=64)
     np.testing.assert_allclose(tiled.result, whole.result, rtol=1e-3)
     np.testing.assert_allclose(tiled.spread, whole.spread, rtol=1e-3)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_mpi.engine.denoising import shared_adaptation
+from napari_mpi.engine.denoising.adapted import tile_filling
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import prepare
@@ -182,7 +182,7 @@ def test_tiles_leave_no_trace_in_it(rng, weights, monkeypatch):
     config = dataclasses.replace(CONFIG, seed=3)
     stack = np.stack([image, image[::-1]])
     _, whole = spread_of(stack, "ZYX", weights, config)
-    monkeypatch.setattr(shared_adaptation, "SMALLEST", 64)
+    monkeypatch.setattr(tile_filling, "SMALLEST", 64)
     _, tiled = spread_of(stack, "ZYX", weights, config, tile=64)
     assert (whole > 0).all()
     np.testing.assert_allclose(tiled, whole, rtol=1e-3)

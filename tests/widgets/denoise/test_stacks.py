@@ -6,7 +6,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_mpi.engine.denoising import shared_adaptation
+from napari_mpi.engine.denoising.adapted import shared_adaptation
 from napari_mpi.engine.denoising.neighbours import start
 from napari_mpi.engine.denoising.neighbours.places import REACHES
 from napari_mpi.engine.denoising.sampling import judged

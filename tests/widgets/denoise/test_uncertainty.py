@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from napari_mpi.engine.denoising import denoise, shared_adaptation
+from napari_mpi.engine.denoising import denoise
 from napari_mpi.engine.denoising import state as denoising_state
+from napari_mpi.engine.denoising.adapted import shared_adaptation
 from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.images import results
 from napari_mpi.engine.runtime.jobs import run as run_job

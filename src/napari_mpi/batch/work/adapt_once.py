@@ -17,11 +17,11 @@ from napari_mpi.batch.request import BatchRequest, Item
 from napari_mpi.batch.starts import FOLDER_ADAPTATION, FileKind, Starts, kind_of
 from napari_mpi.batch.work.one_file import release_memory
 from napari_mpi.batch.work.tally import Tally
+from napari_mpi.engine.denoising.adapted.shared_adaptation import SharedAdaptation
 from napari_mpi.engine.denoising.file import opened_image
 from napari_mpi.engine.denoising.noisy import Noisy
 from napari_mpi.engine.denoising.sampling.take import take_sample
 from napari_mpi.engine.denoising.sampling.windows import WINDOWS
-from napari_mpi.engine.denoising.shared_adaptation import SharedAdaptation
 from napari_mpi.engine.denoising.task import effective_config, sees_opponents
 from napari_mpi.engine.filling.progress import Reporter
 from napari_mpi.engine.filling.state import FillingState

@@ -16,8 +16,8 @@ from napari_mpi.batch.planning import planned
 from napari_mpi.batch.records import ClaimedElsewhere, Record, Records
 from napari_mpi.batch.request import BatchRequest, Item, outcome_of, said
 from napari_mpi.batch.starts import FOLDER_ADAPTATION, Starts, kind_of
+from napari_mpi.engine.denoising.adapted.tile_filling import SMALLEST
 from napari_mpi.engine.denoising.file import DenoisedFile, denoise_file, open_file
-from napari_mpi.engine.denoising.shared_adaptation import SMALLEST
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
 from napari_mpi.engine.denoising.task import Task
 from napari_mpi.engine.files.metadata import ImageFile

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from napari_mpi.engine.denoising.adapted.shared_adaptation import SharedAdaptation
 from napari_mpi.engine.denoising.look_ahead import LookAhead
 from napari_mpi.engine.denoising.neighbours.reader import Reader
 from napari_mpi.engine.denoising.noisy import Noisy
 from napari_mpi.engine.denoising.planes import Plane, PlaneOrder
-from napari_mpi.engine.denoising.shared_adaptation import SharedAdaptation
 from napari_mpi.engine.denoising.snapshot import Account, DenoisingSnapshot
 from napari_mpi.engine.denoising.state import ChannelState, DenoisingState
 from napari_mpi.engine.denoising.task import Task

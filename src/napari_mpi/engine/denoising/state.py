@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_mpi.engine.denoising.adapted.shared_adaptation import SharedAdaptation
 from napari_mpi.engine.denoising.neighbours.choice import Neighbourhood
 from napari_mpi.engine.denoising.sampling.take import Sample
-from napari_mpi.engine.denoising.shared_adaptation import SharedAdaptation
 from napari_mpi.engine.filling.state import FillingState
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.images.axes import ImageAxes, Index

@@ -1,0 +1,1 @@
+"""One adaptation for many planes: made on windows, kept in files, filled by."""
