@@ -269,7 +269,7 @@ def test_a_pixel_size_that_nifti_cannot_hold_is_left_out_before_the_work(
 def test_what_cannot_be_framed_is_told_before_a_pixel_is_read(
     tmp_path, name, monkeypatch
 ):
-    from napari_mpi.engine.files.ngff import writing as ngff
+    from napari_mpi.engine.files.ngff import framing as ngff
     from napari_mpi.engine.files.nifti import files as nifti
 
     pytest.importorskip("nibabel")

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from napari_mpi.engine.denoising.adapted.learning import sharing_problem
 from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.regions.volume import Volume, Written
 from napari_mpi.engine.denoising.sampling.take import require_measured
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import Task, prepare
-from napari_mpi.engine.files.formats import TIFF, read_image
+from napari_mpi.engine.files.formats import TIFF, ZARR, read_image
 from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.files.output import (
     fitted,
@@ -160,6 +162,10 @@ def denoise_file(
     EngineError
         If the image cannot be denoised, or the result not be written.
     """
+    if uncertainty is None and goes_by_regions(image, task, output):
+        done = yield from Volume(image, task, output).denoise()
+        result = read_image(output, lazy=True).array
+        return described(image, task, output, result, done)
     state = DenoisingState(wants_spread=uncertainty is not None)
     result = yield from denoise(task, state, scratch=output.resolve().parent)
     made = task.provenance(state)
@@ -168,6 +174,47 @@ def denoise_file(
     if uncertainty is not None:
         beside = _beside(image, task.layout, state.spread)
         write_image(uncertainty, beside, provenance={**made, "shows": SHOWS})
+    return described(image, task, output, result, Written(made, state))
+
+
+def goes_by_regions(image: ImageFile, task: Task, output: Path) -> bool:
+    """Whether a result is written region by region, so that it can be gone on with.
+
+    Parameters
+    ----------
+    image : ImageFile
+        What the file says.
+    task : Task
+        What to do with its pixels.
+    output : Path
+        Where the result goes.
+    """
+    return (
+        ZARR.names(output)
+        and image.metadata.scaling.is_none
+        and sharing_problem(task) is None
+    )
+
+
+def described(
+    image: ImageFile, task: Task, output: Path, result: Any, done: Written
+) -> DenoisedFile:
+    """Return what there is to say of a result.
+
+    Parameters
+    ----------
+    image : ImageFile
+        What the file says.
+    task : Task
+        What was to be done with its pixels.
+    output : Path
+        Where the result is.
+    result : NDArray or LazyArray
+        Its pixels.
+    done : Written
+        How it was made, and what was found.
+    """
+    made, state = done.made, done.state
     writing = notes_on_writing(output, image)
     notes = (*_notes_on(image), *writing, *state.notes_on(task.config))
     void_of = state.void_in(task.image, task.layout)

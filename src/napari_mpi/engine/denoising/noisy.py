@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_mpi.engine.filling.masks import numbers_at
 from napari_mpi.engine.filling.merging import Averaged
 from napari_mpi.engine.images.intensity import IntensityMap, without
-from napari_mpi.engine.images.marks import Mark, MarkRule, is_void
+from napari_mpi.engine.images.marks import Mark, MarkRule, Marks, is_void
 from napari_mpi.engine.noise.level import white_noise_level
 from napari_mpi.engine.noise.smoothing import filled_in, void_of
 
@@ -69,6 +69,24 @@ class Noisy:
     def void(self) -> torch.Tensor | None:
         """Pixels that are no measurement, shape (N, 1, Y, X), bool."""
         return void_of(self.marks)
+
+
+def kept_marks(marks: torch.Tensor | None, *, hot: bool) -> Marks | None:
+    """Return marks (Y, X) by which pixels are left as they are.
+
+    Parameters
+    ----------
+    marks : Tensor, optional
+        Shape (N, 1, Y, X); None where all is measured.
+    hot : bool
+        Whether hot pixels are filled, and so not left.
+    """
+    if marks is None:
+        return None
+    told: Marks = marks[0, 0].to("cpu").numpy()
+    if not hot:
+        return told
+    return np.where(told == Mark.HOT, np.uint8(Mark.MEASURED), told)
 
 
 def together(parts: Sequence[Noisy]) -> Noisy:

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from napari_mpi.engine.denoising.adapted.shared_adaptation import SharedAdaptation
 from napari_mpi.engine.denoising.look_ahead import LookAhead
 from napari_mpi.engine.denoising.neighbours.reader import Reader
-from napari_mpi.engine.denoising.noisy import Noisy
+from napari_mpi.engine.denoising.noisy import Noisy, kept_marks
 from napari_mpi.engine.denoising.planes import Plane, PlaneOrder
 from napari_mpi.engine.denoising.snapshot import Account, DenoisingSnapshot
 from napari_mpi.engine.denoising.state import ChannelState, DenoisingState
@@ -21,7 +20,6 @@ from napari_mpi.engine.filling.iterative import iterative_filling
 from napari_mpi.engine.filling.progress import Progress, Reporter
 from napari_mpi.engine.filling.state import FillingState
 from napari_mpi.engine.images.axes import ImageAxes, Index
-from napari_mpi.engine.images.marks import Mark, Marks
 from napari_mpi.engine.images.tiles import middle
 from napari_mpi.engine.noise.hot_pixels import without_hot_pixels
 from napari_mpi.engine.settings.filling import FillingConfig
@@ -138,7 +136,7 @@ class PlaneByPlane:
         if read.is_void:
             self._account.leave(plane.number)
             return
-        noisy, marks = read.image, _kept(read.marks, config)
+        noisy, marks = read.image, kept_marks(read.marks, hot=config.hot_pixels)
         if config.hot_pixels:
             network = task.weights.to_network(task.device)
             noisy = without_hot_pixels(
@@ -204,7 +202,9 @@ class PlaneByPlane:
             for progress in job:
                 state.iteration = progress.iteration
                 shown = progress.image is not None
-                marks = _kept(noisy().marks, config) if shown else None
+                marks = (
+                    kept_marks(noisy().marks, hot=config.hot_pixels) if shown else None
+                )
                 yield self._account.snapshot_of(
                     plane,
                     config,
@@ -229,7 +229,7 @@ class PlaneByPlane:
         spread_of = task.spread_of if state.wants_spread else None
         with closing(shared.fill(plane, reader, config, spread_of)) as parts:
             for part in parts:
-                marks = _kept(part.marks, config)
+                marks = kept_marks(part.marks, hot=config.hot_pixels)
                 if part.image is not None:
                     state.merged = state.merged and part.merged
                 progress = Progress(
@@ -262,16 +262,6 @@ def _planes_of(
         sample.plane(layout, index, first + place, place)
         for place, index in enumerate(item)
     ]
-
-
-def _kept(marks: Tensor | None, config: FillingConfig) -> Marks | None:
-    """Return marks (Y, X) by which pixels are left as they are."""
-    if marks is None:
-        return None
-    told: Marks = marks[0, 0].to("cpu").numpy()
-    if not config.hot_pixels:
-        return told
-    return np.where(told == Mark.HOT, np.uint8(Mark.MEASURED), told)
 
 
 def _array(image: Tensor | None) -> Any:

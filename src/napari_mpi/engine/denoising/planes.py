@@ -1,6 +1,6 @@
 """A plane of an image: read into the network's units, window by window, and back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from napari_mpi.engine.denoising.noisy import Noisy, as_noisy
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.images.axes import ImageAxes, Index
 from napari_mpi.engine.images.intensity import IntensityMap, require_exact
-from napari_mpi.engine.images.marks import MarkRule
+from napari_mpi.engine.images.marks import MarkRule, Marks, is_kept
 from napari_mpi.engine.images.tiles import Window
 
 Array = NDArray[np.generic]
@@ -64,7 +64,13 @@ class Plane:
         at = (0, 0) if window is None else (window[0].start, window[1].start)
         return as_noisy(values, self.intensities, self.rule, channels, at=at)
 
-    def restored(self, filled: NDArray[np.float32], dtype: np.dtype[Any]) -> Array:
+    def restored(
+        self,
+        filled: NDArray[np.float32],
+        dtype: np.dtype[Any],
+        marks: Marks | None = None,
+        own: Callable[[], Array] | None = None,
+    ) -> Array:
         """Map what a network made of a window back to the image's type and order.
 
         Parameters
@@ -73,6 +79,11 @@ class Plane:
             Shape (N, channels, Y, X), in network units.
         dtype : numpy.dtype
             Type of the image.
+        marks : NDArray, optional
+            Shape (Y, X): what its pixels are; None if all are measured.
+        own : callable, optional
+            Returns the window as it was, in the image's order; some pixels of one with
+            marks are left so.
         """
         count, channels = filled.shape[:2]
         colours = filled.reshape(count * channels, *filled.shape[2:])
@@ -80,8 +91,18 @@ class Plane:
             colours = colours.mean(axis=0, keepdims=True)
         plane = self.intensities.from_network(colours, dtype)
         ordered = self.layout.from_channels_first(plane)
+        if marks is not None and own is not None:
+            # Where nothing is denoised, the result has its source.
+            ordered = np.where(self._spread_out(is_kept(marks)), own(), ordered)
         ordered.flags.writeable = False
         return ordered
+
+    def _spread_out(self, kept: NDArray[np.bool_]) -> NDArray[np.generic]:
+        """Return a mask (Y, X) as one of the plane's own order, colours included."""
+        colours = 3 if self.layout.is_colour else 1
+        return self.layout.from_channels_first(
+            np.broadcast_to(kept, (colours, *kept.shape))
+        )
 
     def deviations(self, spread: NDArray[np.float32], dtype: np.dtype[Any]) -> Array:
         """Map standard deviations of a window to the image's units and order.

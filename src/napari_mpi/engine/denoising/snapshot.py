@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_mpi.engine.denoising.planes import Plane
 from napari_mpi.engine.denoising.state import DenoisingState
@@ -96,12 +95,12 @@ class Account:
         """
         index, image = plane.part(window), None
         if progress.image is not None:
-            image = plane.restored(progress.image, np.dtype(self._task.image.dtype))
-            kept = None if marks is None else self._spread_out(is_kept(marks), plane)
-            if kept is not None:
-                # Where nothing is denoised, the result still has its source.
-                image = np.where(kept, np.asarray(self._state.result[index]), image)
-                image.flags.writeable = False
+            image = plane.restored(
+                progress.image,
+                np.dtype(self._task.image.dtype),
+                marks,
+                own=lambda: np.asarray(self._state.result[index]),
+            )
             self._state.result[index] = image
             if is_final:
                 shape = progress.image.shape[-2:]
@@ -143,12 +142,6 @@ class Account:
         shape = self._task.layout.plane_shape
         self._state.kept.pop(plane, None)
         self._state.note_marks(plane, np.full(shape, Mark.CONSTANT, np.uint8), shape)
-
-    def _spread_out(self, kept: NDArray[np.bool_], plane: Plane) -> Any:
-        """Return a mask (Y, X) as one of the plane's own order, colours included."""
-        colours = 3 if plane.layout.is_colour else 1
-        whole = np.broadcast_to(kept, (colours, *kept.shape))
-        return plane.layout.from_channels_first(whole)
 
     def _keep_spread(
         self, plane: Plane, index: Index, spread: Any, marks: Marks | None

@@ -113,6 +113,18 @@ class DenoisingState:
         else:
             counts += np.bincount(marks.ravel(), minlength=len(Mark))
 
+    def note_slabs(self, counts: Iterable[tuple[int, ...]]) -> None:
+        """Count how the pixels of all slabs of a volume are marked.
+
+        Parameters
+        ----------
+        counts : iterable of tuple of int
+            How many pixels have each `Mark`.
+        """
+        for number, marked in enumerate(counts):
+            self.done[number] = self.iteration
+            self.kept[number] = np.array(marked, np.int64)
+
     def void_in(self, image: ArrayLike, layout: ImageAxes) -> VoidOf:
         """Return what tells which pixels of a plane hold no measurement.
 

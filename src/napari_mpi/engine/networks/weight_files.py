@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -43,12 +44,36 @@ def save_weights(weights: Weights, path: Path, *, half: bool = False) -> None:
     header = {
         "network": dataclasses.asdict(weights.network),
         "provenance": dict(weights.provenance),
-        "tensors_sha256": _tensors_sha256(stored),
     }
-    metadata = {"format": _FORMAT, "header": json.dumps(header)}
-    tensors = {name: value.contiguous() for name, value in stored.items()}
+    write_tensors(path, stored, _FORMAT, header)
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], kind: str, header: Mapping[str, Any]
+) -> None:
+    """Write a ``.safetensors`` file with a JSON header, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    tensors : mapping of str to Tensor
+        On the CPU.
+    kind : str
+        What the file calls itself, see `read_tensors`.
+    header : mapping
+        JSON values.
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be written.
+    """
+    told = {**header, "tensors_sha256": _tensors_sha256(tensors)}
+    metadata = {"format": kind, "header": json.dumps(told)}
+    stored = {name: value.contiguous() for name, value in tensors.items()}
     # Not by `save_file`, whose files none but their owner may read.
-    content = _in_one_order(save(tensors, metadata))
+    content = _in_one_order(save(stored, metadata))
     write_weights_file(path, lambda target: target.write_bytes(content))
 
 
@@ -103,8 +128,26 @@ def read_weights(path: Path) -> Weights:
     return reader(path)
 
 
-def _read_ours(path: Path) -> Weights:
-    """Read a file of `save_weights`."""
+def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a file of `write_tensors`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        What it calls itself.
+
+    Returns
+    -------
+    tuple of dict and dict
+        The tensors, and the header.
+
+    Raises
+    ------
+    WeightsError
+        If it is of another kind, or damaged.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -114,29 +157,42 @@ def _read_ours(path: Path) -> Weights:
         raise WeightsError(
             f"{path} is no safetensors file, or is damaged: {first_line(error)}"
         ) from error
-    if metadata.get("format") != _FORMAT:
+    if metadata.get("format") != kind:
         raise WeightsError(
             f"{path} is a safetensors file, but not one of napari-mpi: its header lacks"
-            f" {_FORMAT!r}"
+            f" {kind!r}"
         )
     try:
-        header = json.loads(metadata["header"])
-        network = NetworkConfig(**header["network"])
-        provenance, digest = dict(header["provenance"]), header["tensors_sha256"]
-    except (KeyError, TypeError, ValueError, RecursionError, ConfigError) as error:
-        raise WeightsError(
-            f"the header of {path} cannot be read: {first_line(error)}"
-        ) from error
-    state = {
-        name: value.float() if value.dtype == torch.float16 else value
-        for name, value in stored.items()
-    }
-    require_fit(path, network, state)
+        header = dict(json.loads(metadata["header"]))
+        digest = header["tensors_sha256"]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise unreadable_header(path, error) from error
     if _tensors_sha256(stored) != digest:
         raise WeightsError(
             f"{path} is damaged: its numbers do not have the sha256 in its header; copy"
             " it again"
         )
+    return stored, header
+
+
+def unreadable_header(path: Path, error: Exception) -> WeightsError:
+    """Return what is said of a file whose header lacks something."""
+    return WeightsError(f"the header of {path} cannot be read: {first_line(error)}")
+
+
+def _read_ours(path: Path) -> Weights:
+    """Read a file of `save_weights`."""
+    stored, header = read_tensors(path, _FORMAT)
+    try:
+        network = NetworkConfig(**header["network"])
+        provenance = dict(header["provenance"])
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise unreadable_header(path, error) from error
+    state = {
+        name: value.float() if value.dtype == torch.float16 else value
+        for name, value in stored.items()
+    }
+    require_fit(path, network, state)
     return Weights(path.stem, network, state, provenance, sha256_of(path))
 
 

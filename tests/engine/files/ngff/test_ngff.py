@@ -111,8 +111,9 @@ def test_a_copy_keeps_version_and_all_that_was_said(version, tmp_path):
     assert new_said["omero"] == old_said["omero"]
     (old_scale,), (new_scale,) = old_said["multiscales"], new_said["multiscales"]
     assert new_scale | {"datasets": ()} == old_scale | {"datasets": ()}
-    (dataset,) = new_scale["datasets"]
-    assert dataset == old_scale["datasets"][0] | {"path": "0"}
+    assert new_scale["datasets"] == [
+        dataset | {"path": str(n)} for n, dataset in enumerate(old_scale["datasets"])
+    ]
     assert (version == "0.4") == ((tmp_path / "b.zarr" / ".zgroup").exists())
     assert (new_said.get("version") or new_scale.get("version")) == version
 
@@ -191,7 +192,7 @@ def test_type_and_values_are_kept(dtype, tmp_path):
 
 
 def test_chunks_are_parts_of_planes_and_written_only_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_mpi.engine.files.ngff.writing._BAND", 1)
+    monkeypatch.setattr("napari_mpi.engine.files.ngff.levels.BAND", 1)
     reads = []
 
     class Source:

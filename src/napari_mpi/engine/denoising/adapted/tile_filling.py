@@ -30,6 +30,10 @@ from napari_mpi.engine.settings.network import NetworkConfig
 LARGEST, SMALLEST = 2048, 256
 """Rows and columns of a tile, without its halo."""
 
+SEEN = 128
+"""Pixels around a tile beyond which nothing changes it by more than a fifth of a
+thousandth of the noise, see `benchmarks/stacks.py seams`."""
+
 _SHARE = 0.5  # of the free memory, that a tile may take
 _MAPS = 5  # feature maps of full width that are held at once
 _IMAGES = 24  # of float32, that the last passes hold of a tile
@@ -74,8 +78,8 @@ class TileFilling:
 
     @property
     def halo(self) -> int:
-        """Pixels around a tile that can change what it is filled with."""
-        return self._network.reach * max(self._factors)
+        """Pixels around a tile that are seen, since they change what it becomes."""
+        return halo_of(self._network, self._factors)
 
     @property
     def step(self) -> int:
@@ -195,6 +199,19 @@ class TileFilling:
             f" {self._side} x {self._side} pixels are filled from here on",
             stacklevel=2,
         )
+
+
+def halo_of(network: FillingNetwork, factors: tuple[int, ...]) -> int:
+    """Return how many pixels around a tile are seen.
+
+    Parameters
+    ----------
+    network : FillingNetwork
+        Which fills it.
+    factors : tuple of int
+        Into how many pieces along each axis it takes an image apart.
+    """
+    return min(SEEN, network.reach) * max(factors)
 
 
 def _area(tile: Tile) -> int:

@@ -18,12 +18,14 @@ from napari_mpi.engine.files.ngff.metadata import (
     axes_of,
     calibration_of,
 )
+from napari_mpi.engine.files.ngff.opening import broken, opened
 from napari_mpi.engine.files.ngff.plates import fields_of, is_plate
 from napari_mpi.engine.files.patience import require_memory
+from napari_mpi.engine.files.remote import shown
 from napari_mpi.engine.images.arrays import LazyArray
 from napari_mpi.engine.images.axes import LETTERS, Index, guess_axes
 from napari_mpi.engine.images.intensity import require_intensities
-from napari_mpi.engine.runtime.errors import ImageFileError, first_line
+from napari_mpi.engine.runtime.errors import ImageFileError
 from napari_mpi.engine.runtime.optional import extra
 
 _COUNTED = 10_000  # chunks, at the most, of which it is looked up which are there
@@ -43,6 +45,7 @@ class ZarrArray(LazyArray):
 
     def __init__(self, path: Path, array: Any) -> None:
         self.shape, self.dtype = array.shape, np.dtype(array.dtype).newbyteorder("=")
+        self.chunks: tuple[int, ...] = array.chunks
         self._path, self._array = path, array
         require_memory(path, math.prod(array.chunks) * self.dtype.itemsize)
 
@@ -60,10 +63,7 @@ class ZarrArray(LazyArray):
         except ImageFileError:
             raise
         except Exception as error:  # codecs raise whatever damage provokes
-            reason = first_line(error)
-            raise ImageFileError(
-                f"{self._path} is damaged: {reason}; copy it again"
-            ) from error
+            raise broken(self._path, error) from error
 
 
 def looks_like_zarr(path: Path) -> bool:
@@ -78,18 +78,24 @@ def looks_like_zarr(path: Path) -> bool:
 
 
 def read_zarr(
-    path: Path, *, lazy: bool = False, series: int | str | None = None
+    path: Path,
+    *,
+    lazy: bool = False,
+    series: int | str | None = None,
+    level: int = 0,
 ) -> ImageFile:
-    """Read level 0 of an OME-Zarr image, or a plain Zarr array.
+    """Read a level of an OME-Zarr image, or a plain Zarr array.
 
     Parameters
     ----------
     path : Path
-        The folder.
+        The folder, a .zip of one, or an address, see `url_of`.
     lazy : bool
         Whether the pixels are read when they are asked for.
     series : int or str, optional
         Which image of several, by its number; the first if None.
+    level : int
+        Which level, from 0, the finest.
 
     Raises
     ------
@@ -99,10 +105,12 @@ def read_zarr(
     zarr = extra("zarr", "zarr", path)
     if is_plate(path):
         raise ImageFileError(_as_plate(path))
-    node, names, number = zarr.open(store=str(path), mode="r"), [""], 0
+    node, names, number = opened(path), [""], 0
     if isinstance(node, zarr.Group):
         node, names, number = _image_group(path, node, series)
-        image = _read_group(path, node)
+        image = _read_group(path, node, level)
+    elif level:
+        raise ImageFileError(f"{shown(path)} is one array: it has no level {level}")
     else:
         image = ImageFile(ZarrArray(path, node), _plain_axes(node), Metadata("zarr"))
     require_intensities(np.dtype(image.array.dtype))
@@ -143,8 +151,8 @@ def _image_group(
     if images and "multiscales" in _described(group[images[number]]):
         return group[images[number]], images, number
     raise ImageFileError(
-        f"{path} holds no OME-Zarr image: give the path of an image or of an array in"
-        " it"
+        f"{shown(path)} holds no OME-Zarr image: give the path of an image or of an"
+        " array in it"
     )
 
 
@@ -154,29 +162,50 @@ def _described(group: Any) -> Mapping[str, Any]:
     return described
 
 
-def _read_group(path: Path, group: Any) -> ImageFile:
+def _read_group(path: Path, group: Any, level: int) -> ImageFile:
     described, others = _described(group), group.attrs.asdict()
     multiscale = described["multiscales"][0]
-    array = ZarrArray(path, group[multiscale["datasets"][0]["path"]])
+    datasets = multiscale["datasets"]
+    if not 0 <= level < len(datasets):
+        raise ImageFileError(
+            f"{shown(path)} has no level {level}: it has {len(datasets)}, from 0 to"
+            f" {len(datasets) - 1}"
+        )
+    levels = tuple(group[dataset["path"]] for dataset in datasets[level:])
+    array = ZarrArray(path, levels[0])
     axes = axes_of(multiscale, array.shape)
     is_newer = others.pop("ome", None) is not None
     layout = others.get(LAYOUT, {}).get("axes", axes)
     stored = axes.replace("C", "S") if "S" in layout else axes
-    known = calibration_of(described, multiscale, axes)
+    known = calibration_of(described, multiscale, axes, level)
     source = NgffSource(
-        "0.5" if is_newer else "0.4", described, others if is_newer else {}, stored
+        "0.5" if is_newer else "0.4",
+        described,
+        others if is_newer else {},
+        stored,
+        levels,
+        level,
+        _beside(group, datasets),
     )
     metadata = Metadata("zarr", calibration=known, source=source)
-    notes = _holes(group[multiscale["datasets"][0]["path"]])
+    notes = _holes(levels[0])
     if sorted(layout) != sorted(stored):
         return ImageFile(array, axes, metadata, notes=notes)
     ordered = rearranged(array, stored, layout)
     return ImageFile(ordered, layout, metadata, notes=notes)
 
 
+def _beside(group: Any, datasets: list[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return what a group holds besides levels, as far as its store can be listed."""
+    if not group.store.supports_listing:
+        return ()
+    known = {str(dataset["path"]).partition("/")[0] for dataset in datasets}
+    return tuple(sorted({name.partition("/")[0] for name in group} - known))
+
+
 def _holes(array: Any) -> tuple[str, ...]:
     """Tell chunks that were never written, of an array that is quickly counted."""
-    if not 1 < array.nchunks <= _COUNTED:
+    if not 1 < array.nchunks <= _COUNTED or not array.store.supports_listing:
         return ()
     missing = array.nchunks - array.nchunks_initialized
     if not 0 < missing < array.nchunks:

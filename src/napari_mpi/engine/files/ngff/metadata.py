@@ -1,4 +1,4 @@
-"""What OME-Zarr says besides the pixels: OME-NGFF 0.4 and 0.5, level 0."""
+"""What OME-Zarr says besides the pixels: OME-NGFF 0.4 and 0.5."""
 
 import copy
 import math
@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from napari_mpi.engine.files.metadata import NO_UNIT, Calibration, ImageFile, unit_of
+from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.images.axes import LETTERS, guess_axes
 from napari_mpi.engine.runtime.errors import AxesError
 
@@ -36,12 +39,29 @@ class NgffSource:
         What its group says besides, in 0.5.
     axes : str
         Axes as stored.
+    levels : tuple of zarr.Array
+        The level that is read, and those coarser than it.
+    first : int
+        Number of the level that is read.
+    beside : tuple of str
+        What else the group holds, such as labels and tables.
     """
 
     version: str
     attributes: Mapping[str, Any] = field(repr=False)
     others: Mapping[str, Any] = field(repr=False)
     axes: str
+    levels: tuple[Any, ...] = field(default=(), repr=False)
+    first: int = 0
+    beside: tuple[str, ...] = ()
+
+    def fits(self, array: ArrayLike, axes: str) -> bool:
+        """Whether an array has the shape, type and axes of the level that was read."""
+        if not self.levels or self.axes != axes:
+            return False
+        level = self.levels[0]
+        same_type = np.dtype(level.dtype) == np.dtype(array.dtype)
+        return same_type and bool(level.shape == tuple(array.shape))
 
 
 def stored_axes(axes: str) -> str:
@@ -86,7 +106,10 @@ def _letter(axis: Any) -> str:
 
 
 def calibration_of(
-    attributes: Mapping[str, Any], multiscale: Mapping[str, Any], axes: str
+    attributes: Mapping[str, Any],
+    multiscale: Mapping[str, Any],
+    axes: str,
+    level: int = 0,
 ) -> Calibration:
     """Return sizes, channel names and colours of a multiscale image.
 
@@ -98,12 +121,14 @@ def calibration_of(
         As NGFF describes it.
     axes : str
         As `axes_of` returns them.
+    level : int
+        Number of the level that is read.
     """
     units = [
         unit_of(axis.get("unit")) if isinstance(axis, Mapping) else None
         for axis in multiscale.get("axes", [])
     ]
-    dataset = multiscale["datasets"][0]
+    dataset = multiscale["datasets"][level]
     scales = [_scale(dataset, len(axes)), _scale(multiscale, len(axes))]
     steps = {
         axis: (math.prod(factors), unit or NO_UNIT)
@@ -126,7 +151,7 @@ def _scale(described: Mapping[str, Any], count: int) -> list[float]:
 
 
 def group_attributes(
-    image: ImageFile, stored: str, provenance: Mapping[str, Any]
+    image: ImageFile, stored: str, provenance: Mapping[str, Any], *, levels: int = 1
 ) -> tuple[str, dict[str, Any]]:
     """Return version and attributes of the group that an image is written as.
 
@@ -138,11 +163,13 @@ def group_attributes(
         Axes in the order in which the pixels are stored.
     provenance : mapping
         How the image was made.
+    levels : int
+        How many levels are written.
     """
     source = image.metadata.source
     if isinstance(source, NgffSource) and source.axes == stored:
         version, others = source.version, dict(source.others)
-        attributes = _with_one_level(source.attributes)
+        attributes = _with_levels(source, levels)
     else:
         version, others = "0.5", {}
         attributes = _attributes(image, stored)
@@ -158,12 +185,15 @@ def group_attributes(
     return version, {"ome": attributes} | others
 
 
-def _with_one_level(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return attributes of which only the first level of the first image is left."""
-    kept = copy.deepcopy(dict(attributes))
+def _with_levels(source: NgffSource, count: int) -> dict[str, Any]:
+    """Return attributes of which some levels of the first image are left."""
+    kept = copy.deepcopy(dict(source.attributes))
     kept["multiscales"] = kept["multiscales"][:1]
     (multiscale,) = kept["multiscales"]
-    multiscale["datasets"] = [multiscale["datasets"][0] | {"path": "0"}]
+    datasets = multiscale["datasets"][source.first :][:count]
+    multiscale["datasets"] = [
+        dataset | {"path": str(number)} for number, dataset in enumerate(datasets)
+    ]
     return kept
 
 
@@ -199,22 +229,3 @@ def _channels(image: ImageFile, known: Calibration) -> list[dict[str, Any]]:
         {"color": colour, "active": True, **label}
         for colour, label in zip(colours or [_NO_COLOUR] * count, labels, strict=True)
     ]
-
-
-def add_windows(
-    attributes: Mapping[str, Any], ranges: Mapping[int, tuple[float, float]]
-) -> None:
-    """Tell the range of every channel that is described but without one; NGFF asks it.
-
-    Parameters
-    ----------
-    attributes : mapping
-        As `group_attributes` returns them; they are changed.
-    ranges : mapping of int to (float, float)
-        Least and largest value of each channel; 0 and 1 where there is none.
-    """
-    described = attributes.get("ome", attributes)
-    for number, channel in enumerate(described.get("omero", {}).get("channels", [])):
-        low, high = ranges.get(number, (0.0, 1.0))
-        ends = {"min": low, "max": high, "start": low, "end": high}
-        channel.setdefault("window", ends)

@@ -1,0 +1,1 @@
+"""A volume in regions, filled in any order by any number of processes."""
