@@ -20,6 +20,7 @@ def chosen(
     device: str = "auto",
     rng: Any = None,
     series: int | str | None = None,
+    level: int = 0,
     **settings: Any,
 ) -> Method:
     """Return the method that the words of `denoise` mean.
@@ -32,7 +33,7 @@ def chosen(
     changed = seeded(settings, rng)
     config = preset_of(preset or suggested_preset(weights), **changed)
     letters = None if axes is None else axes.upper()
-    return Method(config, weights, device, letters, series)
+    return Method(config, weights, device, letters, series, level)
 
 
 def seeded(settings: dict[str, Any], rng: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from napari_mpi.batch.request import (
 )
 from napari_mpi.engine.files.formats import DICOM, TIFF, ZARR, format_of
 from napari_mpi.engine.files.ngff.plates import fields_of, is_plate
+from napari_mpi.engine.files.ngff.unfinished import unfinished_problem
 from napari_mpi.engine.files.tiff.sets import set_of
 from napari_mpi.engine.runtime.errors import ImageFileError
 from napari_mpi.engine.runtime.folders import files_below
@@ -128,7 +129,7 @@ def _looked_into(
                 yield _unreadable(folders, path, error)
             continue
         is_folder = stat.S_ISDIR(status.st_mode)
-        if is_folder and _identity(status) == output:
+        if is_folder and (_identity(status) == output or unfinished_problem(path)):
             continue
         if is_folder and not ZARR.names(path):
             if folders.recursive:

@@ -156,9 +156,10 @@ class Starts:
         }
 
     def _series(self) -> dict[str, Any]:
-        """Return the series that was asked for, if one was."""
-        series = self._request.method.series
-        return {} if series is None else {"series": series}
+        """Return series and level that were asked for, if they were."""
+        method = self._request.method
+        series = {} if method.series is None else {"series": method.series}
+        return {**series, **({"level": method.level} if method.level else {})}
 
     def can_start(self, kind: FileKind) -> bool:
         """Return whether files of a kind have weights that can be loaded."""

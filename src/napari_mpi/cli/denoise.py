@@ -1,25 +1,30 @@
 """The command ``napari-mpi denoise``: one file."""
 
 import argparse
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_mpi.cli.console import say, say_nothing
 from napari_mpi.cli.options import add_method, method_of
+from napari_mpi.cli.parts import add_parts, denoise_volume, is_volume
+from napari_mpi.cli.telling import (
+    kept_if_interrupted,
+    tell_what_is_done,
+    tell_what_was_made,
+    with_progress,
+)
 from napari_mpi.engine.files.sources import require_apart
-from napari_mpi.engine.networks.catalogue import RANDOM_START
 from napari_mpi.engine.runtime.errors import ImageFileError
 
 if TYPE_CHECKING:
     from napari_mpi.engine.denoising.file import DenoisedFile
-    from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
     from napari_mpi.engine.files.metadata import ImageFile
-    from napari_mpi.engine.networks.weights import Weights
 
 
 def _denoise(options: argparse.Namespace) -> None:
+    if is_volume(options):
+        denoise_volume(options)
+        return
     method = method_of(options)
     inputs = [p for p in (options.input, options.reference) if p is not None]
     require_apart(options.output, *inputs)
@@ -30,7 +35,6 @@ def _denoise(options: argparse.Namespace) -> None:
         require_uncertainty,
     )
     from napari_mpi.engine.files.output import require_writable
-    from napari_mpi.engine.runtime.devices import describe_device, notices
 
     require_writable(options.output)
     if options.uncertainty is not None:
@@ -38,24 +42,11 @@ def _denoise(options: argparse.Namespace) -> None:
     image, task = open_file(options.input, options.output, method)
     reference = _reference(options.reference, image, task.layout)
     tell = say_nothing if options.quiet else say
-    tell(
-        f"image    {options.input}, {image.array.dtype} {image.array.shape}, axes"
-        f" {image.axes}"
-    )
-    for note in image.notes:
-        tell(f"note     {note}")
-    tell(f"device   {describe_device(task.device)}")
-    _say_notices(tell, task.weights, notices(options.device, task.device))
+    tell_what_is_done(options, image, task, tell)
     job = denoise_file(image, task, options.output, uncertainty=options.uncertainty)
-    made = _with_progress(job, tell, quiet=options.quiet)
-    for line in made.noise:
-        tell(f"noise    {line}")
-    for line in made.neighbours:
-        tell(f"planes   {line}")
-    for note in made.notes:
-        if note not in image.notes:
-            tell(f"note     {note}")
-    tell(f"written  {options.output}")
+    with kept_if_interrupted(options.output):
+        made = with_progress(job, tell, quiet=options.quiet)
+    tell_what_was_made(made, image, options.output, tell)
     if options.uncertainty is not None:
         tell(f"written  {options.uncertainty}")
     if reference is not None:
@@ -92,40 +83,6 @@ def _report_quality(
     print(f"denoised {after} (data range {after.data_range:g})")
 
 
-def _with_progress(job: Any, tell: Callable[[str], None], *, quiet: bool) -> Any:
-    """Run the job under a progress bar with the time left; tell its warnings."""
-    from tqdm import tqdm
-
-    from napari_mpi.engine.runtime.jobs import run
-
-    layout = "{percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left{postfix}"
-    with tqdm(total=1.0, bar_format=layout, disable=quiet, leave=False) as bar:
-
-        def show(snapshot: "DenoisingSnapshot") -> None:
-            planes = f", {snapshot.done} of {snapshot.planes} planes done"
-            bar.set_postfix_str(
-                f"{snapshot.stage}{planes if snapshot.planes > 1 else ''}",
-                refresh=False,
-            )
-            bar.update(snapshot.fraction - bar.n)
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = lambda text, *_, **__: tell(f"note     {text}")
-            return run(job, show)
-
-
-def _say_notices(
-    tell: Callable[[str], None], weights: "Weights", of_device: list[str]
-) -> None:
-    for notice in of_device:
-        tell(f"note     {notice}")
-    if weights.name == RANDOM_START:
-        tell("note     the weights 'none' start at random: slower and less sharp than")
-        tell("         pre-trained ones, see 'napari-mpi weights list'")
-    tell(f"weights  {weights.name}")
-
-
 def add_denoise(commands: Any) -> None:
     parser = commands.add_parser(
         "denoise",
@@ -141,7 +98,8 @@ def add_denoise(commands: Any) -> None:
     )
     parser.add_argument(
         "input", metavar="IN", type=Path,
-        help="the noisy image; of DICOM a file, or the folder of a series",
+        help="the noisy image; of DICOM a file, or the folder of a series; of OME-Zarr"
+        " a folder, a .zip or an address",
     )  # fmt: skip
     parser.add_argument(
         "-o", "--output", metavar="OUT", type=Path, required=True,
@@ -157,5 +115,6 @@ def add_denoise(commands: Any) -> None:
         "--reference", metavar="CLEAN", type=Path,
         help="a clean image: PSNR and SSIM are printed",
     )  # fmt: skip
+    add_parts(parser)
     add_method(parser)
     parser.set_defaults(command=_denoise)

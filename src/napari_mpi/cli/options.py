@@ -32,6 +32,10 @@ def add_method(parser: argparse.ArgumentParser) -> None:
         " (default: the main one, no thumbnail)",
     )  # fmt: skip
     parser.add_argument(
+        "--level", metavar="N", type=int, default=0,
+        help="which level of an OME-Zarr, from 0, the finest (default: 0)",
+    )  # fmt: skip
+    parser.add_argument(
         "--device",
         default="auto",
         help="auto, cpu, cuda, cuda:1 or mps (default: auto)",
@@ -55,7 +59,14 @@ def method_of(options: argparse.Namespace) -> Method:
     """
     changes = {f.name: getattr(options, f.name) for f in fields(FillingConfig)}
     config = preset(options.preset or suggested_preset(options.weights), **changes)
-    return Method(config, options.weights, options.device, options.axes, options.series)
+    return Method(
+        config,
+        options.weights,
+        options.device,
+        options.axes,
+        options.series,
+        options.level,
+    )
 
 
 def add_settings(group: Any, fields: Iterable["Field[Any]"]) -> None:

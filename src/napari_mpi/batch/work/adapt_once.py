@@ -128,7 +128,10 @@ def _sorted_by_kind(
         item = tally.items[number]
         try:
             image = opened_image(
-                item.source, request.method.axes, request.method.series
+                item.source,
+                request.method.axes,
+                request.method.series,
+                request.method.level,
             )
             kinds.setdefault(kind_of(image), []).append(number)
         except Exception:  # noqa: BLE001 it is told when its turn comes
@@ -187,7 +190,10 @@ def _windows(
         found: Windows = []
         try:
             image = opened_image(
-                item.source, request.method.axes, request.method.series
+                item.source,
+                request.method.axes,
+                request.method.series,
+                request.method.level,
             )
             layout = ImageAxes(image.axes, image.array.shape)
             for channel in layout.items():

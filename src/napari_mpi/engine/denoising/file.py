@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from napari_mpi.engine.denoising.adapted.learning import sharing_problem
 from napari_mpi.engine.denoising.denoise import denoise
+from napari_mpi.engine.denoising.regions.learning import sharing_problem
 from napari_mpi.engine.denoising.regions.volume import Volume, Written
 from napari_mpi.engine.denoising.sampling.take import require_measured
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
@@ -64,7 +64,10 @@ class DenoisedFile:
 
 
 def opened_image(
-    source: Path, axes: str | None = None, series: int | str | None = None
+    source: Path,
+    axes: str | None = None,
+    series: int | str | None = None,
+    level: int = 0,
 ) -> ImageFile:
     """Open an image file; its pixels are read when they are asked for.
 
@@ -76,13 +79,15 @@ def opened_image(
         One letter per dimension, in place of the file's own.
     series : int or str, optional
         See `read_image`.
+    level : int
+        See `read_image`.
 
     Raises
     ------
     ImageFileError
         If it cannot be read.
     """
-    image = read_image(source, lazy=True, series=series)
+    image = read_image(source, lazy=True, series=series, level=level)
     if axes is None:
         return image
     guess = guessed_in_words(image.axes)
@@ -120,7 +125,7 @@ def open_file(
     """
     require_apart(output, source)
     sweep(output.parent)
-    image = opened_image(source, method.axes, method.series)
+    image = opened_image(source, method.axes, method.series, method.level)
     require_writable(output, image)
     require_measured(image.array, ImageAxes(image.axes, image.array.shape))
     image = fitted(output, image)

@@ -18,6 +18,8 @@ from napari_mpi.engine.files.dicom.writing import (
 )
 from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.files.ngff.files import looks_like_zarr, read_zarr
+from napari_mpi.engine.files.ngff.opening import ZIPPED
+from napari_mpi.engine.files.ngff.unfinished import unfinished_problem
 from napari_mpi.engine.files.ngff.writing import write_zarr, zarr_frame, zarr_problem
 from napari_mpi.engine.files.nifti.files import (
     nifti_frame,
@@ -27,6 +29,7 @@ from napari_mpi.engine.files.nifti.files import (
 )
 from napari_mpi.engine.files.patience import require_memory, within_patience
 from napari_mpi.engine.files.pictures import read_picture
+from napari_mpi.engine.files.remote import url_of
 from napari_mpi.engine.files.tiff.files import (
     read_tiff,
     tiff_frame,
@@ -61,6 +64,8 @@ class Format:
         Whether it keeps slope and intercept of what was read from it.
     has_series : bool
         Whether ``read`` takes a ``series`` too, of files that hold several images.
+    has_levels : bool
+        Whether ``read`` takes a ``level`` too, of images kept in several sizes.
     """
 
     suffixes: tuple[str, ...]
@@ -71,6 +76,7 @@ class Format:
     looks_like: Callable[[Path], bool] | None = None
     is_folder: bool = False
     has_series: bool = False
+    has_levels: bool = False
     keeps_scaling: bool = False
 
     def names(self, path: Path) -> bool:
@@ -94,7 +100,7 @@ TIFF = Format(
 )
 PICTURE = Format((".png", ".jpg", ".jpeg"), read_picture)
 ZARR = Format(
-    (".zarr",),
+    (".zarr", *ZIPPED),
     read_zarr,
     write_zarr,
     zarr_problem,
@@ -102,6 +108,7 @@ ZARR = Format(
     looks_like=looks_like_zarr,
     is_folder=True,
     has_series=True,
+    has_levels=True,
 )
 NIFTI = Format(
     (".nii", ".nii.gz"),
@@ -133,25 +140,34 @@ def format_of(path: Path) -> Format | None:
     named = format_named(path)
     if named is not None:
         return named
+    if url_of(path) is not None:
+        return ZARR  # nothing else is read from afar
     if path.is_dir():
         return ZARR if ZARR.holds(path) else DICOM
     return DICOM if DICOM.holds(path) else None
 
 
 def read_image(
-    path: Path | str, *, lazy: bool = False, series: int | str | None = None
+    path: Path | str,
+    *,
+    lazy: bool = False,
+    series: int | str | None = None,
+    level: int = 0,
 ) -> ImageFile:
     """Read an image file or folder; of one with several series, the main one.
 
     Parameters
     ----------
     path : Path or str
-        TIFF, PNG, JPEG, OME-Zarr, NIfTI or DICOM; of DICOM also the folder of a series.
+        TIFF, PNG, JPEG, OME-Zarr, NIfTI or DICOM; of DICOM also the folder of a series,
+        of OME-Zarr also a .zip and an address (https://, s3://).
     lazy : bool
         Whether the pixels are read when they are asked for, where the format allows
         it; ``array`` is then a `LazyArray`.
     series : int or str, optional
         Which of its images, by number from 0 or by name.
+    level : int
+        Which of its levels, from 0, the finest; only OME-Zarr has several.
 
     Raises
     ------
@@ -161,15 +177,23 @@ def read_image(
     """
     path = Path(path)
     kind = format_of(path)
-    if not (path.is_file() or (path.is_dir() and kind is not None and kind.is_folder)):
+    is_remote = url_of(path) is not None
+    problem = unfinished_problem(path)
+    if problem is not None:
+        raise ImageFileError(problem)
+    is_folder = path.is_dir() and kind is not None and kind.is_folder
+    if not (path.is_file() or is_folder or is_remote):
         raise ImageFileError(f"there is no file {path}: check the path")
     if path.is_file() and not path.stat().st_size:
         raise ImageFileError(f"{path} is empty, it has 0 bytes: copy it again")
     if kind is None:
         raise ImageFileError(f"{path} is of a kind that is not read: {_READ}")
-    options = {} if series is None else {"series": series}
+    options: dict[str, Any] = {} if series is None else {"series": series}
     if options and not kind.has_series:
         raise ImageFileError(f"{path} holds one image: do without --series {series}")
+    if level and not kind.has_levels:
+        raise ImageFileError(f"{path} has no levels: do without --level {level}")
+    options |= {"level": level} if level else {}
     try:
         return within_patience(path, lambda: _read(kind, path, lazy, options))
     except EngineError:

@@ -21,6 +21,8 @@ class Method:
         One letter per dimension; as each file says if None.
     series : int or str, optional
         Which image of a file that has several, by number or name; the main one if None.
+    level : int
+        Which level of an OME-Zarr, from 0, the finest.
     """
 
     config: FillingConfig
@@ -28,3 +30,4 @@ class Method:
     device: str = "auto"
     axes: str | None = None
     series: int | str | None = None
+    level: int = 0

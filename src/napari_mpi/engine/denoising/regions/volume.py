@@ -15,7 +15,6 @@ from napari_mpi.engine.denoising.adapted.kept import (
     read_adapted,
     save_adapted,
 )
-from napari_mpi.engine.denoising.adapted.learning import learn, require_shared
 from napari_mpi.engine.denoising.regions.filling import RegionFilling
 from napari_mpi.engine.denoising.regions.grid import Grid, Region
 from napari_mpi.engine.denoising.regions.identity import made_from
@@ -26,6 +25,7 @@ from napari_mpi.engine.denoising.regions.layout import (
     in_store,
     told,
 )
+from napari_mpi.engine.denoising.regions.learning import learn, require_shared
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
 from napari_mpi.engine.denoising.state import ChannelState, DenoisingState
 from napari_mpi.engine.denoising.task import Task
@@ -35,6 +35,7 @@ from napari_mpi.engine.files.remote import shown
 from napari_mpi.engine.runtime.devices import memory_told
 from napari_mpi.engine.runtime.errors import ConfigError, ImageFileError
 from napari_mpi.engine.runtime.jobs import Every, Job
+from napari_mpi.engine.runtime.whole_files import sha256_of
 
 Told = Generator[DenoisingSnapshot, None, None]
 
@@ -112,8 +113,15 @@ class Volume:
             channels = yield from learn(self.task)
         save_adapted(Adapted(channels, self._origin), path)
 
-    def denoise(self) -> Job[DenoisingSnapshot, Written]:
+    def denoise(
+        self, adaptation: Path | None = None
+    ) -> Job[DenoisingSnapshot, Written]:
         """Denoise all of it; what an earlier run has done of it is not done again.
+
+        Parameters
+        ----------
+        adaptation : Path, optional
+            A file that `adapt` has written; made first if None.
 
         Raises
         ------
@@ -121,7 +129,9 @@ class Volume:
             If another run is at work on it.
         """
         self._drop_another()
-        if not self._unfinished.exists:
+        if adaptation is not None:
+            self._begin(adaptation)
+        elif not self._unfinished.exists:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "adaptation.safetensors"
                 yield from _within(self.adapt(path), 0.0, _ADAPTING)
@@ -158,22 +168,22 @@ class Volume:
             self._unfinished.remove()  # what a program that was killed has left
             return Part(mine, grid.slabs, grid.slabs)
         self._begin(adaptation)
-        grid, kept = self._opened()
-        if kept.sha256 != adapted.sha256:
-            raise ConfigError(
-                f"{self._unfinished.folder} was begun with another adaptation than"
-                f" {adaptation}: give that one, or delete the folder"
-            )
+        grid, adapted = self._opened()
         yield from self._fill(grid, adapted, work)
         written = None
         done = len(self._unfinished.done())
         if done == grid.slabs:
             with suppress(ImageFileError):  # whoever else did the last part finishes
-                written = yield from self.merge()
+                written = yield from self.finish()
         return Part(mine, done, grid.slabs, written)
 
-    def merge(self) -> Job[DenoisingSnapshot, Written]:
+    def finish(self) -> Job[DenoisingSnapshot, Written | None]:
         """Finish the volume, all parts of which are done.
+
+        Returns
+        -------
+        Written or None
+            None if it was finished before.
 
         Raises
         ------
@@ -181,6 +191,8 @@ class Volume:
             If parts are missing, or another run is at work on it.
         """
         if not self._unfinished.exists:
+            if self._unfinished.made_of_output().get("parts"):
+                return None
             raise ImageFileError(
                 f"there are no parts of {self.output}: do them first, by --part"
             )
@@ -198,12 +210,18 @@ class Volume:
                 unfinished.remove()
 
     def _begin(self, adaptation: Path) -> None:
-        if self._unfinished.exists:
-            return
+        """Begin with an adaptation, or see that it was begun with the same."""
         adapted = read_adapted(adaptation, self.task.weights)
-        grid = grid_for(self.image, self.task, adapted)
-        plan = {"made_from": self._origin, "grid": told(grid)}
-        self._unfinished.begin(self.image, plan, adaptation)
+        self._require_same(adapted.made_from, str(adaptation))
+        if not self._unfinished.exists:
+            grid = grid_for(self.image, self.task, adapted)
+            plan = {"made_from": self._origin, "grid": told(grid)}
+            self._unfinished.begin(self.image, plan, adaptation)
+        if sha256_of(self._unfinished.adaptation) != adapted.sha256:
+            raise ConfigError(
+                f"{self._unfinished.folder} was begun with another adaptation than"
+                f" {adaptation}: give that one, or delete the folder"
+            )
 
     def _opened(self) -> tuple[Grid, Adapted]:
         """Return how it was begun."""
