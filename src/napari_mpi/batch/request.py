@@ -200,8 +200,5 @@ class BatchRequest:
             source=self.folders.source.absolute(),
             output=self.folders.output.absolute(),
         )
-        weights = Path(self.method.weights)
-        whole = str(weights.absolute() if weights.is_file() else weights)
-        return replace(
-            self, folders=folders, method=replace(self.method, weights=whole)
-        )
+        method = self.method.with_whole_path()
+        return replace(self, folders=folders, method=method)

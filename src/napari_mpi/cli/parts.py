@@ -40,6 +40,11 @@ def add_parts(parser: argparse.ArgumentParser) -> None:
         " --adapted. The last one finishes the result",
     )  # fmt: skip
     group.add_argument(
+        "--scheduler", metavar="ADDRESS",
+        help="let the workers of a dask.distributed cluster do it; they need the same"
+        " version, and the same folders under the same paths",
+    )  # fmt: skip
+    group.add_argument(
         "--finish", action="store_true",
         help="finish a result all of whose parts are done",
     )  # fmt: skip
@@ -54,8 +59,8 @@ def _part(text: str) -> tuple[int, int]:
 
 def is_volume(options: argparse.Namespace) -> bool:
     """Whether options ask for a part of the work on a volume."""
-    asked = (options.adapt_only, options.adapted, options.part, options.finish)
-    return any(one not in (False, None) for one in asked)
+    asked = ("adapt_only", "adapted", "part", "finish", "scheduler")
+    return any(getattr(options, name) not in (False, None) for name in asked)
 
 
 def denoise_volume(options: argparse.Namespace) -> None:
@@ -93,9 +98,10 @@ def _require_fit(options: argparse.Namespace) -> None:
             f"{options.output} does not end in .safetensors, as what --adapt-only"
             " writes does"
         )
-    if options.part and options.finish:
+    if sum(map(bool, (options.part, options.finish, options.scheduler))) > 1:
         raise ConfigError(
-            "--part does a part, --finish ends them all: give one of them"
+            "--part does a part, --finish ends them all, --scheduler does all: give one"
+            " of them"
         )
     if options.part and options.adapted is None:
         raise ConfigError(
@@ -128,6 +134,8 @@ def _done(
         if written is None:
             tell(f"whole    {volume.output} was finished before")
         return written  # type: ignore[no-any-return]
+    if options.scheduler is not None:
+        return shown(_spread(volume, options))  # type: ignore[no-any-return]
     if options.part is None:
         return shown(volume.denoise(options.adapted))  # type: ignore[no-any-return]
     number, count = options.part
@@ -137,6 +145,17 @@ def _done(
         f" {part.done} are"
     )
     return part.written  # type: ignore[no-any-return]
+
+
+def _spread(volume: "Volume", options: argparse.Namespace) -> Any:
+    """Let a cluster do it; paths hold in any folder, and on any machine."""
+    from napari_mpi.batch.work.volume import Order, spread_volume
+
+    url = url_of(options.input)
+    source = str(options.input.absolute()) if url is None else url
+    method = method_of(options).with_whole_path()
+    order = Order(source, str(options.output.absolute()), method)
+    return spread_volume(options.scheduler, volume, order, options.adapted)
 
 
 def _tell_written(volume: "Volume", written: "Written", tell: Tell) -> None:

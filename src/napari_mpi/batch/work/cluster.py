@@ -2,9 +2,7 @@
 
 import dataclasses
 import os
-import threading
 import time
-import uuid
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any
@@ -16,9 +14,10 @@ from napari_mpi.batch.request import BatchRequest, Item, outcome_of
 from napari_mpi.batch.starts import Starts
 from napari_mpi.batch.work.connection import VERSION, connected
 from napari_mpi.batch.work.one_file import denoise_item
+from napari_mpi.batch.work.signals import ASK, ONE_AT_A_TIME, Signal, driven
 from napari_mpi.batch.work.tally import Tally
 from napari_mpi.engine.runtime.errors import DeviceError
-from napari_mpi.engine.runtime.jobs import Every, beating, run
+from napari_mpi.engine.runtime.jobs import Every, beating
 
 _NOT_HERE = (
     "its worker says that it is done, but its result is not at {output} here: the"
@@ -26,10 +25,7 @@ _NOT_HERE = (
 )
 _LATE = 10.0  # seconds after which a result is to be seen on a network's disk
 _LOOK = 0.1  # seconds between two looks for results
-_ASK = 1.0  # seconds between two questions of a worker whether to go on
 _WIND_UP = 30.0  # seconds that workers have to end once the batch is cancelled
-
-_one_at_a_time = threading.Lock()  # a worker's threads share its device
 
 Steps = Generator[BatchSnapshot, None, None]
 
@@ -63,7 +59,7 @@ def distribute(
         If the connection is lost.
     """
     with connected(address) as client:
-        signal = _Signal(f"napari-mpi-{uuid.uuid4().hex}")
+        signal = Signal()
 
         def submit(number: int) -> Any:
             item = tally.items[number]
@@ -98,7 +94,7 @@ class Worked:
 
 
 def work_on(
-    item: Item, request: BatchRequest, signal: "_Signal", since: float, version: str
+    item: Item, request: BatchRequest, signal: Signal, since: float, version: str
 ) -> Worked:
     """Do one file on a worker.
 
@@ -108,7 +104,7 @@ def work_on(
         The file.
     request : BatchRequest
         What was asked for.
-    signal : _Signal
+    signal : Signal
         Says when to end early.
     since : float
         When the run began, see `planned`.
@@ -126,59 +122,22 @@ def work_on(
         return Worked(failed(outcome, f"{told}: install the same version everywhere"))
     starts = Starts(request)
     not_reached = dataclasses.replace(outcome, status=Status.NOT_REACHED)
-    with _one_at_a_time:
+    with ONE_AT_A_TIME:
         if signal.heard("stop", "cancel"):
             return Worked(not_reached)
         job = denoise_item(item, request, starts, since=since)
         with suppress(ClaimedElsewhere):
-            ended = _driven(job, signal) or not_reached
+            ended = driven(job, signal) or not_reached
             records = Records(request.folders.output)
             return Worked(ended, records.read(item).output_sha256)
-        time.sleep(_ASK)
+        time.sleep(ASK)
         return Worked(outcome)
-
-
-def _driven(job: Any, signal: "_Signal") -> Outcome | None:
-    """Drive a job to its end; None if it was cancelled."""
-    due = Every(_ASK)
-
-    def ask(_: Any) -> None:
-        if due() and signal.heard("cancel"):
-            raise _Cancelled
-
-    with suppress(_Cancelled):
-        outcome: Outcome = run(job, ask)
-        return outcome
-    return None
-
-
-class _Cancelled(Exception):
-    """The batch has ended while a file was at work."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Signal:
-    """Tells workers to end: 'stop' after the file at work, 'cancel' at once."""
-
-    name: str
-
-    def send(self, client: Any, word: str) -> None:
-        from distributed import Event
-
-        with suppress(Exception):  # of a cluster that is gone already
-            Event(f"{self.name}-{word}", client).set()
-
-    def heard(self, *words: str) -> bool:
-        from distributed import Event, get_client
-
-        client = get_client()
-        return any(Event(f"{self.name}-{word}", client).is_set() for word in words)
 
 
 def _gathered(
     client: Any,
     futures: dict[Any, int],
-    signal: _Signal,
+    signal: Signal,
     tally: Tally,
     submit: Callable[[int], Any],
 ) -> Steps:
@@ -186,7 +145,7 @@ def _gathered(
     from distributed import as_completed
 
     queue = as_completed(futures, loop=client.loop)
-    due, stopping = Every(_ASK, at_once=True), False
+    due, stopping = Every(ASK, at_once=True), False
     while futures:
         if tally.state.stop_after_file and not stopping:
             stopping = True

@@ -1,6 +1,7 @@
 """How to denoise, whatever the file; torch-free, for forms and command lines."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from napari_mpi.engine.settings.filling import FillingConfig
 
@@ -31,3 +32,8 @@ class Method:
     axes: str | None = None
     series: int | str | None = None
     level: int = 0
+
+    def with_whole_path(self) -> "Method":
+        """Return the same with weights whose path holds in any folder."""
+        path = Path(self.weights)
+        return replace(self, weights=str(path.absolute())) if path.is_file() else self

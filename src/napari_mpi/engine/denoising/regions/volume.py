@@ -39,7 +39,9 @@ from napari_mpi.engine.runtime.whole_files import sha256_of
 
 Told = Generator[DenoisingSnapshot, None, None]
 
-_ADAPTING = 0.1  # share of the work that is told as done once it is adapted to
+ADAPTING = 0.1
+"""Share of the work that is told as done once it is adapted to."""
+
 _ADVICE = "for this volume: close other programs, or use a larger machine"
 
 
@@ -100,6 +102,7 @@ class Volume:
         self.image, self.task, self.output = image, task, output
         self._unfinished = Unfinished(output)
         self._origin = made_from(task)
+        self._filling: tuple[str, RegionFilling] | None = None
 
     def adapt(self, path: Path) -> Told:
         """Adapt to the volume, and write what comes of it to a file.
@@ -128,19 +131,55 @@ class Volume:
         ImageFileError
             If another run is at work on it.
         """
+        yield from within(self.prepare(adaptation), 0.0, ADAPTING)
+        with self._unfinished.one_at_a_time("run"):
+            grid, adapted = self._opened()
+            work = [(region, range(region.slab_count)) for region in grid]
+            yield from within(self._fill(grid, adapted, work), ADAPTING, 1.0)
+            return (yield from self._finished(grid, adapted))
+
+    def prepare(self, adaptation: Path | None = None) -> Told:
+        """Adapt, if need be, and make the folder in which the result grows.
+
+        Parameters
+        ----------
+        adaptation : Path, optional
+            A file that `adapt` has written; made first if None.
+        """
         self._drop_another()
         if adaptation is not None:
             self._begin(adaptation)
         elif not self._unfinished.exists:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "adaptation.safetensors"
-                yield from _within(self.adapt(path), 0.0, _ADAPTING)
+                yield from self.adapt(path)
                 self._begin(path)
-        with self._unfinished.one_at_a_time("run"):
-            grid, adapted = self._opened()
-            work = [(region, range(region.slab_count)) for region in grid]
-            yield from _within(self._fill(grid, adapted, work), _ADAPTING, 1.0)
-            return (yield from self._finished(grid, adapted))
+
+    def left(self) -> tuple[list[Slab], int]:
+        """Return the slabs that are not done, region by region, and how many there are.
+
+        Of a volume that was prepared.
+        """
+        grid, _ = self._opened()
+        done = self._unfinished.done().keys()
+        every = [
+            (region.number, slab)
+            for region in grid
+            for slab in range(region.slab_count)
+        ]
+        return [slab for slab in every if slab not in done], len(every)
+
+    def fill(self, slabs: Sequence[Slab]) -> Told:
+        """Fill some slabs of a volume that was prepared, whoever did that.
+
+        Parameters
+        ----------
+        slabs : sequence of Slab
+            Those that are done are left out.
+        """
+        grid, adapted = self._opened()
+        work = [(grid[number], range(slab, slab + 1)) for number, slab in slabs]
+        yield from self._fill(grid, adapted, work)
 
     def part(
         self, number: int, count: int, adaptation: Path
@@ -255,8 +294,7 @@ class Volume:
         """Fill slabs that are not done."""
         done = self._unfinished.done().keys()
         total, ended = max(1, sum(len(slabs) for _, slabs in work)), 0
-        image = cached(self.image, self.task, grid)
-        filling = RegionFilling(self.task, adapted, image)
+        filling = self._filling_by(grid, adapted)
         with memory_told(self.task.device, _ADVICE):
             for region, slabs in work:
                 parts = region.slabs()
@@ -265,8 +303,16 @@ class Volume:
                         stage = f"region {region.number + 1} of {len(grid)}"
                         job = self._fill_slab(filling, region, parts, number)
                         for share in job:
-                            yield _at((ended + share) / total, stage)
+                            yield at((ended + share) / total, stage)
                     ended += 1
+
+    def _filling_by(self, grid: Grid, adapted: Adapted) -> RegionFilling:
+        """Return what fills slabs, the same for all of them: it keeps what it reads."""
+        if self._filling is None or self._filling[0] != adapted.sha256:
+            image = cached(self.image, self.task, grid)
+            filling = RegionFilling(self.task, adapted, image)
+            self._filling = adapted.sha256, filling
+        return self._filling[1]
 
     def _fill_slab(
         self,
@@ -301,7 +347,7 @@ class Volume:
         due = Every()
         for _ in job:
             if due():
-                yield _at(1.0, "making coarser levels")
+                yield at(1.0, "making coarser levels")
         return Written(made, state)
 
 
@@ -322,15 +368,31 @@ def _state_of(adapted: Adapted, facts: dict[Slab, Facts]) -> DenoisingState:
     return state
 
 
-def _within(job: Told, first: float, last: float) -> Told:
-    """Do a part of the work, whose shares lie between two of the whole."""
+def within(job: Told, first: float, last: float) -> Told:
+    """Do a part of the work, whose shares lie between two of the whole.
+
+    Parameters
+    ----------
+    job : generator
+        The part.
+    first, last : float
+        Shares of the whole that are done before and after it.
+    """
     for snapshot in job:
         share = first + snapshot.fraction * (last - first)
         yield dataclasses.replace(snapshot, fraction=share)
 
 
-def _at(fraction: float, stage: str) -> DenoisingSnapshot:
-    """Tell how far it is; planes are not counted one by one."""
+def at(fraction: float, stage: str) -> DenoisingSnapshot:
+    """Tell how far it is; planes are not counted one by one.
+
+    Parameters
+    ----------
+    fraction : float
+        Share of the work that is done, 0..1.
+    stage : str
+        Where it is, in words.
+    """
     return DenoisingSnapshot(
         plane=0,
         planes=1,
