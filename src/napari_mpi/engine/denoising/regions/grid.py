@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from napari_mpi.engine.images.axes import Index
 from napari_mpi.engine.images.tiles import Window
 from napari_mpi.engine.runtime.errors import ConfigError
@@ -173,11 +175,11 @@ class Grid:
 
     @property
     def read(self) -> float:
-        """How many times a chunk is read, about: the mean over regions inside."""
-        found = 1.0
-        for step, axis in zip(self.steps, range(len(self.steps)), strict=True):
-            found *= _share_read(self.extents, axis, step)
-        return found
+        """How many times a chunk is read, on the mean."""
+        return math.prod(
+            _share_read(self.extents, axis, step)
+            for axis, step in enumerate(self.steps)
+        )
 
     def _counts(self) -> list[int]:
         pairs = zip(self.extents.shape, self.steps, strict=True)
@@ -220,13 +222,16 @@ def _whole(wanted: int, unit: int, length: int) -> int:
 
 
 def _share_read(extents: Extents, axis: int, step: int) -> float:
-    """Return how much is read along an axis for a region, by what is written."""
-    halo = extents.halo.get(extents.axes[axis], 0)
-    if not halo or step >= extents.shape[axis]:
+    """Return how many times a chunk is read along an axis, on the mean."""
+    halo, length = extents.halo.get(extents.axes[axis], 0), extents.shape[axis]
+    if not halo or step >= length:
         return 1.0
-    chunk = min(extents.chunk[axis], extents.shape[axis])
-    beside = -(-halo // chunk) * chunk
-    return min(step + 2 * beside, extents.shape[axis]) / step
+    chunk = min(extents.chunk[axis], length)
+    first = np.arange(0, length, step)
+    last = np.minimum(first + step, length)
+    seen_from = np.maximum(0, first - halo) // chunk
+    seen_to = -(-np.minimum(length, last + halo) // chunk)
+    return float((seen_to - seen_from).sum() / -(-length // chunk))
 
 
 def _can_grow(extents: Extents, steps: list[int], axis: int) -> bool:

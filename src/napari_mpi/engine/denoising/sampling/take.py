@@ -23,6 +23,7 @@ SAMPLED_PLANES = 32
 """Planes of an item that are read before the first is filled, at the most."""
 
 _BLOCK = 1024  # pixels along each axis that are read at once
+_BLOCKS, _THOROUGH = 512, 8192  # that are read of an item, at the most
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ def take_sample(
     """Measure the intensities of an item, and cut windows out of it at random.
 
     Every plane is read once, in blocks, or, of an item with many, planes at even
-    distances; the windows are spread evenly over what is read.
+    distances, and of huge planes blocks at even distances; the windows are spread
+    evenly over what is read.
 
     Parameters
     ----------
@@ -113,7 +115,8 @@ def take_sample(
     seed : int
         Source of the randomness.
     thorough : bool
-        Whether to read all planes, however many there are.
+        Whether to read all planes, however many there are, but for 8,192 blocks of
+        1024 x 1024 at the most.
     opponents : bool
         Whether the network is to see the colours by their opponents.
     no_data : tuple of (float, float)
@@ -129,9 +132,11 @@ def take_sample(
     ImageError
         If the image holds whole numbers that cannot be computed with.
     """
-    count = len(item) if thorough else min(SAMPLED_PLANES, len(item))
+    most = _THOROUGH if thorough else _BLOCKS
+    count = min(len(item), most if thorough else SAMPLED_PLANES)
     planes = evenly(range(len(item)), count)
-    blocks = [tile.core for tile in tiles(layout.plane_shape, _BLOCK)]
+    every = [tile.core for tile in tiles(layout.plane_shape, _BLOCK)]
+    blocks = evenly(every, max(1, most // count))
     windows = Windows(count, blocks, side, seed)
     ranges = Ranges(no_data, opponents=opponents)
     for number in range(count * len(blocks)):
@@ -142,7 +147,8 @@ def take_sample(
         marks = ranges.add(plane, values)
         windows.cut(number, values, marks)
         yield (number + 1) / (count * len(blocks))
-    intensities, rule, flashes = ranges.together(is_sampled=count < len(item))
+    is_sampled = count < len(item) or len(blocks) < len(every)
+    intensities, rule, flashes = ranges.together(is_sampled=is_sampled)
     skipped = {n for n, plane in enumerate(planes) if plane in flashes}
     cuts = [replace(cut, plane=planes[cut.plane]) for cut in windows.chosen(skipped)]
     return Sample(intensities, rule, cuts, flashes)

@@ -175,7 +175,8 @@ class Unfinished:
         told = [slab[1], facts.ranges, facts.marks, facts.merged]
         name = self.folder / _DONE / str(slab[0])
         with name.open("a") as file:
-            file.write(json.dumps(told) + "\n")
+            # After a line that was cut off, a new one.
+            file.write("\n" + json.dumps(told) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
