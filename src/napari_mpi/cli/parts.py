@@ -117,8 +117,6 @@ def _require_fit(options: argparse.Namespace) -> None:
             f"the output {options.output} does not end in .zarr: only an OME-Zarr can"
             " be written in parts"
         )
-    if not options.adapt_only and url_of(options.output) is not None:
-        raise ConfigError("results are written to a disk, not to an address")
 
 
 def _done(

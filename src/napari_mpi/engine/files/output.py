@@ -16,6 +16,7 @@ from napari_mpi.engine.files.formats import (
     format_named,
 )
 from napari_mpi.engine.files.metadata import ImageFile, Metadata
+from napari_mpi.engine.files.remote import shown, url_of
 from napari_mpi.engine.files.scaling import in_words, with_true_values
 from napari_mpi.engine.files.tiff.metadata import TiffSource
 from napari_mpi.engine.runtime.errors import EngineError, ImageFileError, first_line
@@ -166,6 +167,8 @@ def output_problem(path: Path, image: ImageFile | None = None) -> str | None:
         Axes, type and shape of what will be written; its pixels are not read.
     """
     kind = _format_of_output(path)
+    if url_of(path) is not None:
+        return f"{shown(path)} is an address: results are written to a disk"
     if kind is None or kind.write is None:
         return (
             f"the output {path} does not end in .tif, .zarr or .nii: results are"
@@ -199,8 +202,13 @@ def notes_on_writing(path: Path, image: ImageFile) -> list[str]:
             f"the values written are the true ones ({in_words(metadata.scaling)}), of"
             f" type {written}"
         )
-    shown = getattr(metadata.source, "white_is_zero", False)
-    if shown and kind not in (TIFF, DICOM):
+    beside = getattr(metadata.source, "beside", ())
+    if beside:
+        notes.append(
+            f"what lies beside the image is not copied: {' and '.join(beside)}"
+        )
+    inverted = getattr(metadata.source, "white_is_zero", False)
+    if inverted and kind not in (TIFF, DICOM):
         notes.append(
             "the source is shown with white for 0, which the result does not say"
         )

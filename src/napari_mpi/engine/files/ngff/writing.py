@@ -13,7 +13,6 @@ from napari_mpi.engine.files.ngff.levels import bands, made_levels
 from napari_mpi.engine.files.ngff.metadata import stored_axes
 from napari_mpi.engine.files.ngff.opening import ZIPPED
 from napari_mpi.engine.files.ngff.windows import add_windows, ranges_in, widen
-from napari_mpi.engine.files.remote import shown, url_of
 from napari_mpi.engine.images.arrays import require_room
 from napari_mpi.engine.runtime.errors import AxesError, ImageFileError
 from napari_mpi.engine.runtime.optional import extra
@@ -30,8 +29,8 @@ def zarr_problem(path: Path, image: ImageFile | None = None) -> str | None:
     image : ImageFile, optional
         What to write.
     """
-    if path.name.lower().endswith(ZIPPED) or url_of(path) is not None:
-        return f"{shown(path)} is only read: write a .zarr, and pack it afterwards"
+    if path.name.lower().endswith(ZIPPED):
+        return f"{path} is only read: write a .zarr, and pack it afterwards"
     if path.is_dir() and not looks_like_zarr(path):
         return f"{path} is a folder that holds no Zarr: give another name"
     try:
