@@ -17,6 +17,7 @@ from napari_mpi.engine.files.ngff.metadata import NgffSource, stored_axes
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.runtime.memory import free_memory
 
+_ENOUGH = 1 << 30  # bytes of chunks that are kept while it is adapted
 _SHARE = 0.25  # of the free memory, for chunks that are needed again
 
 
@@ -33,18 +34,13 @@ def grid_for(image: ImageFile, task: Task, adapted: Adapted) -> Grid:
         By which follows how far is looked beyond a region.
     """
     frame = framed(image, {})
-    chunks = dict.fromkeys(image.axes, 1)
-    source = image.metadata.source
-    if isinstance(source, NgffSource) and source.levels:
-        read = source.levels[0].chunks
-        chunks |= dict(zip(source.axes, read, strict=True))
     units = dict(zip(frame.axes, frame.unit, strict=True))
     return grid_of(
         Extents(
             axes=image.axes,
             shape=tuple(image.array.shape),
             unit=tuple(units[letter] for letter in image.axes),
-            chunk=tuple(chunks[letter] for letter in image.axes),
+            chunk=_chunks(image) or (1,) * len(image.axes),
             halo=_halo(task, adapted),
             itemsize=np.dtype(image.array.dtype).itemsize,
         )
@@ -63,7 +59,16 @@ def _halo(task: Task, adapted: Adapted) -> dict[str, int]:
     return found
 
 
-def cached(image: ImageFile, task: Task, grid: Grid) -> ArrayLike:
+def _chunks(image: ImageFile) -> tuple[int, ...] | None:
+    """Return what of an image is read at once; None where that is no matter."""
+    source = image.metadata.source
+    if not isinstance(source, NgffSource) or not source.levels:
+        return None
+    read = dict(zip(source.axes, source.levels[0].chunks, strict=True))
+    return tuple(read[letter] for letter in image.axes)
+
+
+def cached(image: ImageFile, task: Task, grid: Grid | None = None) -> ArrayLike:
     """Return the pixels of a volume; of one in chunks, what is needed again is kept.
 
     Parameters
@@ -72,13 +77,15 @@ def cached(image: ImageFile, task: Task, grid: Grid) -> ArrayLike:
         What the file says.
     task : Task
         What to do with its pixels.
-    grid : Grid
-        Its regions.
+    grid : Grid, optional
+        Its regions, by which follows how much is kept.
     """
-    if not isinstance(image.metadata.source, NgffSource):
+    chunks = _chunks(image)
+    if chunks is None:
         return task.image
-    room = min(2 * needed(grid.extents, list(grid.steps)), _SHARE * free_memory())
-    return CachedChunks(task.image, grid.extents.chunk, int(room))
+    room = int(_SHARE * free_memory())
+    enough = _ENOUGH if grid is None else 2 * needed(grid.extents, list(grid.steps))
+    return CachedChunks(task.image, chunks, min(room, enough))
 
 
 def in_store(

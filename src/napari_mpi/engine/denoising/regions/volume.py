@@ -113,7 +113,8 @@ class Volume:
             A .safetensors file, written whole or not at all.
         """
         with memory_told(self.task.device, _ADVICE):
-            channels = yield from learn(self.task)
+            image = cached(self.image, self.task)
+            channels = yield from learn(dataclasses.replace(self.task, image=image))
         save_adapted(Adapted(channels, self._origin), path)
 
     def denoise(

@@ -197,15 +197,20 @@ def _read_group(path: Path, group: Any, level: int) -> ImageFile:
 
 def _beside(group: Any, datasets: list[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return what a group holds besides levels, as far as its store can be listed."""
-    if not group.store.supports_listing:
+    if not _is_listed(group.store):
         return ()
     known = {str(dataset["path"]).partition("/")[0] for dataset in datasets}
     return tuple(sorted({name.partition("/")[0] for name in group} - known))
 
 
+def _is_listed(store: Any) -> bool:
+    """Whether what a store holds is quickly listed: not behind an address."""
+    return bool(store.supports_listing) and not hasattr(store, "fs")
+
+
 def _holes(array: Any) -> tuple[str, ...]:
     """Tell chunks that were never written, of an array that is quickly counted."""
-    if not 1 < array.nchunks <= _COUNTED or not array.store.supports_listing:
+    if not 1 < array.nchunks <= _COUNTED or not _is_listed(array.store):
         return ()
     missing = array.nchunks - array.nchunks_initialized
     if not 0 < missing < array.nchunks:
