@@ -66,7 +66,8 @@ def write_field(path, rng, version):
     group.create_group("tables").attrs["tables"] = ["FOV_ROI_table"]
     group.create_group("tables/FOV_ROI_table").attrs["type"] = "roi_table"
     write_group(path / "labels", {"labels": ["nuclei"]}, version)
-    nuclei = write_image(path / "labels" / "nuclei", [pixels[0] // 900], version)
+    masks = [level[0] // 900 for level in (pixels, pixels[..., ::2, ::2])]
+    nuclei = write_image(path / "labels" / "nuclei", masks, version)
     about = nuclei.attrs.asdict()
     about.get("ome", about)["image-label"] = {}
     nuclei.attrs.update(about)
