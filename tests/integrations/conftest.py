@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 INTEGRATIONS = Path(__file__).parents[2] / "integrations"
-SHAPE = (1, 1, 32, 32)
-"""Channels, Z, Y and X of every field; as Fractal has them, Z of one plane too."""
+PLANES = {"B/03": 1, "B/04": 3}
+"""Wells, and how many planes their field has; Fractal has Z of one plane too."""
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def plate(request, tmp_path, rng):
     pytest.importorskip("zarr")
     path = tmp_path / "plate.zarr"
     wells = [
-        {"path": f"B/0{column}", "rowIndex": 0, "columnIndex": column - 3}
-        for column in (3, 4)
+        {"path": path, "rowIndex": 0, "columnIndex": column}
+        for column, path in enumerate(PLANES)
     ]
     about = {
         "rows": [{"name": "B"}],
@@ -38,7 +38,8 @@ def plate(request, tmp_path, rng):
     for well in wells:
         images = [{"path": "0", "acquisition": 7}]
         write_group(path / well["path"], {"well": {"images": images}}, request.param)
-        write_field(path / well["path"] / "0", rng, request.param)
+        field = path / well["path"] / "0"
+        write_field(field, rng, PLANES[well["path"]], request.param)
     return path
 
 
@@ -59,9 +60,9 @@ def write_group(path, attributes, version):
     )
 
 
-def write_field(path, rng, version):
+def write_field(path, rng, planes, version):
     """Write a noisy image of two levels, with labels and a table."""
-    pixels = rng.normal(1000, 100, SHAPE).clip(0, None).astype("uint16")
+    pixels = rng.normal(1000, 100, (1, planes, 32, 32)).clip(0, None).astype("uint16")
     group = write_image(path, [pixels, pixels[..., ::2, ::2]], version)
     group.create_group("tables").attrs["tables"] = ["FOV_ROI_table"]
     group.create_group("tables/FOV_ROI_table").attrs["type"] = "roi_table"

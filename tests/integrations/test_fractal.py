@@ -10,6 +10,7 @@ import threading
 import numpy as np
 import pytest
 
+import napari_mpi.api.files
 from napari_mpi import PRESETS, errors, read_image
 
 HOW = {"preset": "blind-fast", "device": "cpu"}
@@ -185,3 +186,25 @@ def test_a_server_runs_it_by_files_of_arguments_and_results(fractal, plate, tmp_
     assert done.returncode == 0, done.stderr
     (update,) = json.loads(results.read_text())["image_list_updates"]
     assert update["zarr_url"] == f"{plate}/B/04/0_denoised"
+
+
+def test_an_interrupted_stack_is_gone_on_with(denoise, plate, described, monkeypatch):
+    url, well = f"{plate}/B/04/0", plate / "B/04"
+
+    def interrupted(*files, **how):
+        def stop(snapshot):
+            if snapshot.fraction > 0.5:
+                raise KeyboardInterrupt
+
+        return napari_mpi.api.files.denoise_file(*files, on_snapshot=stop, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(napari_mpi, "denoise_file", interrupted, raising=False)
+        with pytest.raises(KeyboardInterrupt):
+            denoise(zarr_url=url, **HOW)
+    assert not (well / "0_denoised").exists()
+    assert len(described(well)["well"]["images"]) == 1
+    (begun,) = well.glob("*.unfinished")
+    denoise(zarr_url=url, **HOW)
+    assert (well / "0_denoised").is_dir()
+    assert not begun.exists()

@@ -79,7 +79,7 @@ def options_in(line):
     return _parser().parse_args(words[first : words.index("&&", first)])
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # docutils, of its caller
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # of docutils
 def test_the_tool_is_valid(tool):
     from galaxy.tool_util.lint import NETWORK_LINTERS, get_lint_context_for_tool_source
 

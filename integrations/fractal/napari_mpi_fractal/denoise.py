@@ -36,8 +36,8 @@ def denoise(
     """Denoise an image with no training data and no noise model.
 
     The new image has shape, type, levels, channels, labels and tables of its source.
-    It is written whole or not at all; a large one that was interrupted is gone on with
-    by the next run.
+    It is written whole or not at all. The next run goes on with a stack or a large
+    plane at which this one was interrupted.
 
     Parameters
     ----------
