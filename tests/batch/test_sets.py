@@ -8,6 +8,7 @@ import tifffile
 
 from napari_mpi import denoise_folder, read_image
 from napari_mpi.batch.outcomes import Status
+from napari_mpi.engine.files.ngff.plates import fields_of
 
 HOW = {"preset": "blind-fast", "weights": "grey", "learning_rate": 0.0, "device": "cpu"}
 
@@ -99,7 +100,17 @@ def test_the_fields_of_a_plate_are_its_images(plate, tmp_path):
     report = json.loads((tmp_path / "out" / "napari-mpi-report.json").read_text())
     assert report
     for outcome in outcomes:
+        inside = outcome.file.removeprefix("screen.zarr/")
+        assert outcome.output == f"screen-denoised.zarr/{inside}"
         assert read_image(tmp_path / "out" / outcome.output).array.shape == (32, 36)
+    results = tmp_path / "out" / "screen-denoised.zarr"
+    assert fields_of(results) == [
+        results / "A/1/0", results / "A/1/1", results / "B/3/0",
+    ]  # fmt: skip
+    zarr = pytest.importorskip("zarr")
+    for place in ("", "A/1", "B/3"):
+        one, other = (zarr.open_group(p / place, mode="r") for p in (plate, results))
+        assert one.attrs.asdict() == other.attrs.asdict()
 
 
 def test_a_field_is_done_again_if_its_pixels_change(plate, stack, tmp_path):

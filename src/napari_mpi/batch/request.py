@@ -129,10 +129,13 @@ def item_of(
     name = below.as_posix() if below.parts else path.resolve().name
     output = folders.output / Path(name).parent / _output_name(path, folders.suffix)
     plate = plate_of(path) if status is Status.WAITING and path.is_dir() else None
-    if plate is not None:  # its fields lie beside each other, each an image of its own
-        field = "_".join((plate.stem, *path.relative_to(plate).parts))
-        above = Path(name).parents[len(path.relative_to(plate).parts) - 1].parent
-        output = folders.output / above / f"{field}{folders.suffix}.zarr"
+    if plate is not None:  # a field, in a plate of the result's name
+        inside = path.relative_to(plate)
+        if plate == folders.source:
+            above = folders.output
+        else:
+            above = folders.output / plate.relative_to(folders.source).parent
+        output = above / _output_name(plate, folders.suffix) / inside
     return Item(name, path, output, status=status, message=message)
 
 

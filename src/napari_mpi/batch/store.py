@@ -16,6 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from napari_mpi.batch.request import HIDDEN, Item, said
+from napari_mpi.engine.files.ngff.unfinished import SUFFIX as UNFINISHED
 from napari_mpi.engine.runtime.errors import DiskError
 from napari_mpi.engine.runtime.leftovers import sweep
 from napari_mpi.engine.runtime.whole_files import ensure_writable, whole_file
@@ -77,11 +78,14 @@ class Store:
             if _OURS.fullmatch(work.name) and not work.is_symlink():
                 with suppress(OSError, Timeout), _lock(work.with_suffix(".lock")):
                     work.with_suffix(".killed").touch()
+                    _keep_unfinished(work)
                     shutil.rmtree(work, ignore_errors=True)
 
     @contextmanager
     def claimed(self, item: Item) -> Iterator[Path]:
-        """Lock an item, and give a folder that is empty, and gone in the end.
+        """Lock an item, and give a folder that is gone in the end.
+
+        It is empty, but for an unfinished OME-Zarr, from which the work can go on.
 
         Raises
         ------
@@ -92,9 +96,11 @@ class Store:
         with _lock(self.path(item, ".lock")).acquire():
             _remove(work)
             work.mkdir()
+            _give_back(work)
             try:
                 yield work
             finally:
+                _keep_unfinished(work)
                 _remove(work)
 
     def read(self, item: Item, ending: str) -> dict[str, Any]:
@@ -146,6 +152,23 @@ def _remove(work: Path) -> None:
     if work.is_symlink():
         work.unlink()
     shutil.rmtree(work, ignore_errors=True)
+
+
+def _keep_unfinished(work: Path) -> None:
+    """Put by what is unfinished, and can be gone on with."""
+    kept = work.with_suffix(".kept")
+    for folder in work.glob(f"*{UNFINISHED}"):
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir()
+        folder.rename(kept / folder.name)
+
+
+def _give_back(work: Path) -> None:
+    """Undo `_keep_unfinished`."""
+    kept = work.with_suffix(".kept")
+    for folder in kept.glob(f"*{UNFINISHED}"):
+        folder.rename(work / folder.name)
+    _remove(kept)
 
 
 def _lock(path: Path) -> FileLock:

@@ -21,6 +21,7 @@ from napari_mpi.engine.denoising.file import DenoisedFile, denoise_file, open_fi
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
 from napari_mpi.engine.denoising.task import Task
 from napari_mpi.engine.files.metadata import ImageFile
+from napari_mpi.engine.files.ngff.plates import is_in_zarr, mirror_plate
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.networks.weights import Weights
 from napari_mpi.engine.noise.level import noise_level
@@ -76,7 +77,7 @@ def denoise_item(
                 records.note_failure(item, outcome.message)
             if outcome.status is not Status.WAITING:
                 return outcome
-            staged, watch = work / item.output.name, Stopwatch()
+            staged, watch = _staged(item, work), Stopwatch()
             job = _denoised(item, outcome, request, starts, staged, watch)
             return (yield from timed(job, watch))
     except ClaimedElsewhere:
@@ -167,11 +168,17 @@ def _with_second_try(
     raise AssertionError("the second try returns or raises")
 
 
+def _staged(item: Item, work: Path) -> Path:
+    """Return where a result is written; a field of a plate has no ending by itself."""
+    return work / f"{item.output.name}{'.zarr' * is_in_zarr(item.output)}"
+
+
 def _make_folder(item: Item, staged: Path) -> None:
     """Make the folder of a result, where it can be put by a mere renaming."""
     folder = item.output.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        mirror_plate(item.source, item.output)
     except (FileExistsError, NotADirectoryError) as error:
         raise ImageFileError(
             f"a file stands where the folder {folder} is to be: move it"
@@ -200,7 +207,7 @@ def _failed(
 
 def _as_of_the_file(sentence: str, item: Item, records: Records) -> str:
     """Say 'it' for the file, whose name stands beside, and name its real output."""
-    staged = records.work_folder(item) / item.output.name
+    staged = _staged(item, records.work_folder(item))
     sentence = sentence.replace(str(staged), str(item.output))
     told = sentence.removeprefix(str(item.source))
     return f"it{told}" if told != sentence else sentence

@@ -12,10 +12,11 @@ from napari_mpi.engine.denoising.sampling.take import require_measured
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.denoising.task import Task, prepare
-from napari_mpi.engine.files.formats import TIFF, ZARR, read_image
+from napari_mpi.engine.files.formats import TIFF, read_image
 from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.files.output import (
     fitted,
+    is_zarr_output,
     notes_on_writing,
     require_writable,
     write_image,
@@ -195,7 +196,7 @@ def goes_by_regions(image: ImageFile, task: Task, output: Path) -> bool:
         Where the result goes.
     """
     return (
-        ZARR.names(output)
+        is_zarr_output(output)
         and image.metadata.scaling.is_none
         and sharing_problem(task) is None
     )

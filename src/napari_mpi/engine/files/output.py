@@ -12,10 +12,12 @@ from napari_mpi.engine.files.formats import (
     DICOM,
     NIFTI,
     TIFF,
+    ZARR,
     Format,
     format_named,
 )
 from napari_mpi.engine.files.metadata import ImageFile, Metadata
+from napari_mpi.engine.files.ngff.plates import is_in_zarr
 from napari_mpi.engine.files.remote import shown, url_of
 from napari_mpi.engine.files.scaling import in_words, with_true_values
 from napari_mpi.engine.files.tiff.metadata import TiffSource
@@ -230,7 +232,20 @@ def _as_written(kind: Format, image: ImageFile) -> ImageFile:
 
 
 def _format_of_output(path: Path) -> Format | None:
-    return format_named(path) if path.suffix else DICOM
+    if path.suffix:
+        return format_named(path)
+    return ZARR if is_in_zarr(path) else DICOM
+
+
+def is_zarr_output(path: Path) -> bool:
+    """Whether a result is written as OME-Zarr: by its name, or in a plate of such.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+    """
+    return _format_of_output(path) is ZARR
 
 
 def _unwritable(path: Path, error: OSError) -> ImageFileError:

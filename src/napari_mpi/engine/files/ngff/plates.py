@@ -1,9 +1,14 @@
 """Plates and wells of OME-Zarr: which fields, each an image, they hold."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from napari_mpi.engine.runtime.whole_files import whole_file
+
+_DESCRIPTIONS = ("zarr.json", ".zgroup", ".zattrs")
 
 
 def fields_of(path: Path) -> list[Path]:
@@ -21,6 +26,17 @@ def fields_of(path: Path) -> list[Path]:
     return [field for field in fields if field.is_dir()]
 
 
+def is_in_zarr(path: Path) -> bool:
+    """Return whether a path without a suffix lies in a Zarr, as fields of a plate do.
+
+    Parameters
+    ----------
+    path : Path
+        A folder, which need not be there.
+    """
+    return any(folder.suffix.lower() == ".zarr" for folder in path.parents)
+
+
 def is_plate(path: Path) -> bool:
     """Return whether a folder is a plate or a well of one.
 
@@ -30,6 +46,28 @@ def is_plate(path: Path) -> bool:
         A folder.
     """
     return bool({"plate", "well"} & set(_attributes(path)))
+
+
+def mirror_plate(field: Path, output: Path) -> None:
+    """Say of the folders above a result what those above its source say.
+
+    Parameters
+    ----------
+    field : Path
+        A field of a plate; of anything else nothing happens.
+    output : Path
+        Where its result goes: as deep in the plate of the results.
+    """
+    plate = plate_of(field)
+    above = [] if plate is None else list(field.parents)
+    for source, target in zip(above, output.parents, strict=False):
+        target.mkdir(parents=True, exist_ok=True)
+        for name in _DESCRIPTIONS:
+            if (source / name).is_file() and not (target / name).exists():
+                with whole_file(target / name) as new:
+                    shutil.copyfile(source / name, new)
+        if source == plate:
+            return
 
 
 def plate_of(field: Path) -> Path | None:
