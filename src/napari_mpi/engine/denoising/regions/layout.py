@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from napari_mpi.engine.denoising.adapted.kept import Adapted
 from napari_mpi.engine.denoising.adapted.tile_filling import halo_of
+from napari_mpi.engine.denoising.regions.cached import CachedChunks
 from napari_mpi.engine.denoising.regions.grid import Extents, Grid, grid_of, needed
 from napari_mpi.engine.denoising.task import Task
-from napari_mpi.engine.files.cached import CachedChunks
 from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.files.ngff.framing import framed
 from napari_mpi.engine.files.ngff.metadata import NgffSource, stored_axes

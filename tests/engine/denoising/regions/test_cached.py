@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_mpi.engine.files.cached import CachedChunks
+from napari_mpi.engine.denoising.regions.cached import CachedChunks
 
 ARRAY = np.arange(7 * 13 * 11, dtype=np.int32).reshape(7, 13, 11)
 CHUNKS = (3, 4, 5)
