@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=list(PARTS))
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--shape", type=int, nargs=3, default=(64, 2048, 2048))
+    parser.add_argument("--neighbours", default="auto")
     parser.add_argument("--kills", type=int, default=30)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
@@ -61,10 +62,11 @@ def speed(folder: Path, options: argparse.Namespace) -> None:
     source, adapted = folder / "raw.zarr", folder / "adapted.safetensors"
     shape = tuple(options.shape)
     make_volume(source, shape, (1, 1024, 1024))
+    how = ["--neighbours", options.neighbours]
     print("| how | wall s | processor s | peak MB | bytes |", flush=True)
     print("| --- | ---: | ---: | ---: | --- |")
-    told("adapted to, once", took([command(source, adapted, "--adapt-only")]))
-    by = ["--adapted", str(adapted)]
+    told("adapted to, once", took([command(source, adapted, *how, "--adapt-only")]))
+    by = [*how, "--adapted", str(adapted)]
     whole, parts, spread = (folder / f"{name}.zarr" for name in ("a", "b", "c"))
     told("one program", took([command(source, whole, *by)]), digest(whole)[:12])
     four = [command(source, parts, *by, "--part", f"{n}/4") for n in (1, 2, 3, 4)]

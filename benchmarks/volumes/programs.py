@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "napari_mpi", "denoise"]
-QUICK = ["--preset", "blind-fast", "--device", "cpu", "--precision", "float32"]
+QUICK = ["--preset", "blind-fast", "--device", "cpu"]
 
 
 @dataclass(frozen=True, slots=True)
