@@ -127,7 +127,8 @@ def layers() -> Iterator[dict[str, str]]:
     from napari import plugins
     from napari.components import ViewerModel
 
-    from napari_mpi.widgets.denoise.job import Request, denoise_job
+    from napari_mpi.widgets.denoise.jobs.asked import Request
+    from napari_mpi.widgets.denoise.jobs.job import denoise_job
     from napari_mpi.widgets.layers.result import add_result
     from napari_mpi.widgets.layers.selection import select
 

@@ -127,7 +127,8 @@ def test_a_layer_gives_the_same(name, cases, by_python):
     from napari.layers import Image
 
     from napari_mpi.api.method import chosen
-    from napari_mpi.widgets.denoise.job import Prepared, Request, denoise_job
+    from napari_mpi.widgets.denoise.jobs.asked import Prepared, Request
+    from napari_mpi.widgets.denoise.jobs.job import denoise_job
     from napari_mpi.widgets.layers.axes import layer_axes
     from napari_mpi.widgets.layers.selection import select
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from napari_mpi.widgets.denoise import job as denoise_job_
 from napari_mpi.widgets.denoise import result_layer
 from napari_mpi.widgets.denoise import run as _denoise_run
+from napari_mpi.widgets.denoise.jobs import job as denoise_job_
 from napari_mpi.widgets.layers.selection import Scope
 
 pytestmark = pytest.mark.gui

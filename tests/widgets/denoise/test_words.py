@@ -7,7 +7,7 @@ import pytest
 
 from napari_mpi.engine.noise.findings import NoiseFindings
 from napari_mpi.engine.settings.presets import GUARDED
-from napari_mpi.widgets.denoise.job import Finished
+from napari_mpi.widgets.denoise.jobs.asked import Finished
 from napari_mpi.widgets.denoise.words import end_in_words, one_story, stage_in_words
 
 PLAIN = NoiseFindings(

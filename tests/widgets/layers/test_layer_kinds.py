@@ -9,7 +9,8 @@ from napari.components import ViewerModel
 
 from napari_mpi.engine.settings.method import Method
 from napari_mpi.engine.settings.presets import preset
-from napari_mpi.widgets.denoise.job import Finished, Prepared, Request, denoise_job
+from napari_mpi.widgets.denoise.jobs.asked import Finished, Prepared, Request
+from napari_mpi.widgets.denoise.jobs.job import denoise_job
 from napari_mpi.widgets.layers.result import add_result
 from napari_mpi.widgets.layers.selection import select
 

@@ -127,6 +127,30 @@ def open_file(
     require_apart(output, source)
     sweep(output.parent)
     image = opened_image(source, method.axes, method.series, method.level)
+    return open_image(image, output, method, start=start)
+
+
+def open_image(
+    image: ImageFile,
+    output: Path,
+    method: Method,
+    *,
+    start: Callable[[ImageFile], Weights] | None = None,
+) -> tuple[ImageFile, Task]:
+    """Say before the work if an image that is open, or its result, is not possible.
+
+    Parameters
+    ----------
+    image : ImageFile
+        What to denoise.
+    output, method, start
+        See `open_file`.
+
+    Returns
+    -------
+    tuple of ImageFile and Task
+        As `open_file` does.
+    """
     require_writable(output, image)
     require_measured(image.array, ImageAxes(image.axes, image.array.shape))
     image = fitted(output, image)

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout
 from napari_mpi.engine.runtime.errors import EngineError
 from napari_mpi.widgets.denoise.comparing import Comparing
 from napari_mpi.widgets.denoise.form import DenoiseForm
-from napari_mpi.widgets.denoise.job import Advance, Finished, Prepared
+from napari_mpi.widgets.denoise.jobs.asked import Advance, Finished, Prepared
 from napari_mpi.widgets.denoise.run import DenoiseRun
 from napari_mpi.widgets.runs.curves import QualityCurve
 from napari_mpi.widgets.runs.dock import RunDock, row, wrapped_label

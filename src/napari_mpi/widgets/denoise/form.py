@@ -1,8 +1,9 @@
 """What a person chooses in the Denoise widget, and the request that comes of it."""
 
+from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import CheckBox
+from magicgui.widgets import CheckBox, FileEdit
 from napari.layers import Image
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
@@ -13,7 +14,8 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_mpi.engine.runtime.errors import EngineError, ImageError
 from napari_mpi.engine.settings.presets import DEFAULT_PRESET
 from napari_mpi.widgets.denoise.image_entry import ImageEntry, LayerEntry
-from napari_mpi.widgets.denoise.job import Request
+from napari_mpi.widgets.denoise.jobs.asked import Request
+from napari_mpi.widgets.denoise.jobs.source import source_of
 from napari_mpi.widgets.denoise.part import PartEntries
 from napari_mpi.widgets.forms.command_line import command_line
 from napari_mpi.widgets.forms.method_form import MethodForm
@@ -45,7 +47,8 @@ class DenoiseForm(QWidget):
         self._lay_out()
         self.method.recall("denoise")
         self.method.again_button.clicked.connect(self._use_again)
-        for entry in (self.image, self.axes, self.scope, self.reference):
+        entries = (self.image, self.axes, self.scope, self.reference)
+        for entry in (*entries, self.uncertainty, self.output):
             entry.changed.connect(self._on_change)
         viewer.dims.events.order.connect(self._on_change)
         viewer.dims.events.ndisplay.connect(self._on_change)
@@ -62,7 +65,8 @@ class DenoiseForm(QWidget):
         problem = self.part.problem(layer)
         if problem is not None or layer is None:
             return problem
-        return reference_problem(self.reference.value, self.part.whole(layer))
+        problem = reference_problem(self.reference.value, self.part.whole(layer))
+        return problem or self._file_problem()
 
     @property
     def can_be_tried(self) -> bool:
@@ -95,13 +99,36 @@ class DenoiseForm(QWidget):
         clean = self.reference.value
         reference = None if clean is None else same_part(clean, selection)
         preset = self.method.preset_name
+        output = None if only_seen else self._file
         return Request(
             selection,
             self.method.chosen(),
             reference,
             wants_uncertainty=self.uncertainty.value,
             how="" if preset == DEFAULT_PRESET else preset,
+            output=output,
+            source=source_of(layer or self.image.value, selection.axes),
         )
+
+    @property
+    def _file(self) -> Path | None:
+        """The file that the result is to grow in, if one was chosen."""
+        chosen = str(self.output.value or "").strip()
+        return Path(chosen) if chosen not in ("", ".") else None
+
+    def _file_problem(self) -> str | None:
+        """Return why a result cannot grow in the file that was chosen, or None."""
+        if self._file is None:
+            return None
+        if not self.scope.value.is_everything:
+            return "only a whole layer is written to a file: empty 'Write to'"
+        if len(self.image.together) > 1:
+            return "'Write to' names one file, for one image: empty it, or select one"
+        if self.uncertainty.value:
+            return "a file keeps no uncertainty: untick it, or empty 'Write to'"
+        if self._file.suffix.lower() != ".zarr":
+            return f"{self._file.name} does not end in .zarr: give such a name"
+        return None
 
     def command(self) -> str:
         """Return the command line that does the same with the layer's file.
@@ -120,6 +147,7 @@ class DenoiseForm(QWidget):
             self.method.preset_name,
             how,
             uncertainty=self.uncertainty.value,
+            output=str(self._file or ""),
         )
 
     @property
@@ -156,9 +184,17 @@ class DenoiseForm(QWidget):
             "add a hidden layer of how far the fills of every pixel lie apart: where it"
             " is bright, errors are likelier, but it is no confidence interval"
         )
+        self.output = FileEdit(
+            name="output", label="Write to", mode="w", filter="OME-Zarr (*.zarr)",
+            nullable=True, value=None,
+        )  # fmt: skip
+        self.output.tooltip = (
+            "an OME-Zarr that the result of the whole layer grows in; a run that was"
+            " stopped, or killed, goes on from there"
+        )
         self.method = how = MethodForm(
             above=(self.image, self.axes, self.scope),
-            below=(self.reference, self.uncertainty),
+            below=(self.reference, self.uncertainty, self.output),
         )
         self.noise, self.effort, self.weights = how.noise, how.effort, how.weights
         self.device, self.settings = how.device, how.settings

@@ -93,10 +93,10 @@ class ResultLayer:
             self.layer.data = self._kept
 
     def remove(self) -> None:
-        """Take the layer away."""
-        if self.is_there:
-            self._viewer.layers.remove(self.layer)
-        self.layer = None
+        """Take the layer away; nobody is to think that a person has."""
+        layer, self.layer = self.layer, None
+        if layer is not None and layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
 
     def show_removed(self) -> None:
         """Add a layer of source minus result, in which no structure should be seen."""

@@ -9,13 +9,8 @@ from napari.viewer import Viewer
 
 from napari_mpi.engine.noise.findings import NoiseFindings
 from napari_mpi.engine.runtime.errors import EngineError
-from napari_mpi.widgets.denoise.job import (
-    Advance,
-    Finished,
-    Prepared,
-    Request,
-    denoise_job,
-)
+from napari_mpi.widgets.denoise.jobs.asked import Advance, Finished, Prepared, Request
+from napari_mpi.widgets.denoise.jobs.job import denoise_job
 from napari_mpi.widgets.denoise.result_layer import ResultLayer
 from napari_mpi.widgets.denoise.spread_layer import SpreadLayer
 from napari_mpi.widgets.denoise.words import end_in_words, one_story, stage_in_words
@@ -203,8 +198,11 @@ class DenoiseRun(Run):
             return False
         # Planes that are adapted to one by one are done with, but for the last.
         whole = self._newest.snapshot.planes == 1 or self.request.method.config.share
+        is_file = (
+            self.request.output is not None
+        )  # which is made anew by other settings
         return self.ending is Ending.STOPPED or (
-            self.ending is Ending.COMPLETE and whole
+            self.ending is Ending.COMPLETE and whole and not is_file
         )
 
     def describe(self) -> str:
@@ -241,10 +239,13 @@ class DenoiseRun(Run):
 
     def _described_end(self) -> str:
         took = in_minutes(self._seconds)
+        in_file = self.request.output is not None
         if self.ending is Ending.CANCELLED:
-            return "Cancelled" + ": its layer was deleted" * self._was_deleted
+            kept = "; the file keeps what is done" * in_file
+            return "Cancelled" + ": its layer was deleted" * self._was_deleted + kept
         if self.ending is Ending.FAILED:
-            return "Failed" + ", what was done is kept" * self.result_layer.is_there
+            is_kept = in_file or self.result_layer.is_there
+            return "Failed" + ", what was done is kept" * is_kept
         if self._newest is None:
             return "Done: the image is constant, there is nothing to denoise"
         how = "Done" if self.ending is Ending.COMPLETE else "Stopped, result kept,"

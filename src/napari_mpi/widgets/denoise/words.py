@@ -5,7 +5,7 @@ from typing import Any
 
 from napari_mpi.engine.noise.findings import NoiseFindings, digits
 from napari_mpi.engine.settings.presets import GUARDED
-from napari_mpi.widgets.denoise.job import Finished
+from napari_mpi.widgets.denoise.jobs.asked import Finished
 
 _ARROW = " \N{RIGHTWARDS ARROW} "
 _SEEN_LATER = (
@@ -18,7 +18,7 @@ def stage_in_words(snapshot: Any) -> str:
     """Return what is being done."""
     if snapshot.planes > 1:
         return f"Plane {snapshot.plane + 1} of {snapshot.planes}"
-    if snapshot.stage.startswith(("reading", "looking")):
+    if snapshot.stage.startswith(("reading", "looking", "region", "making")):
         return str(snapshot.stage).capitalize()
     return "Learning the image" if "iteration " in snapshot.stage else "Last passes"
 

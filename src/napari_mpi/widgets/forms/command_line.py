@@ -16,6 +16,7 @@ def command_line(
     method: Method,
     *,
     uncertainty: bool = False,
+    output: str = "",
 ) -> str:
     """Return the command that does what the Denoise form says, for a shell.
 
@@ -29,10 +30,13 @@ def command_line(
         As the form has it.
     uncertainty : bool
         Whether a file for it is wanted too.
+    output : str
+        Where the result goes; beside the source if empty.
     """
     path = Path(source or "IN.tif")
-    output = path.with_name(f"{path.stem}-denoised.tif")
-    words = ["napari-mpi", "denoise", str(path), "-o", str(output)]
+    ending = path.suffix if path.suffix == ".zarr" else ".tif"
+    beside_it = path.with_name(f"{path.stem}-denoised{ending}")
+    words = ["napari-mpi", "denoise", str(path), "-o", output or str(beside_it)]
     if uncertainty:
         beside = path.with_name(f"{path.stem}-uncertainty.tif")
         words += ["--uncertainty", str(beside)]

@@ -7,8 +7,12 @@ import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_mpi.engine.denoising.adapted.kept import (
     Adapted,
@@ -17,6 +21,7 @@ from napari_mpi.engine.denoising.adapted.kept import (
 )
 from napari_mpi.engine.denoising.regions.filling import RegionFilling
 from napari_mpi.engine.denoising.regions.grid import Grid, Region
+from napari_mpi.engine.denoising.regions.growing import GrowingVolume
 from napari_mpi.engine.denoising.regions.identity import made_from
 from napari_mpi.engine.denoising.regions.layout import (
     cached,
@@ -34,7 +39,7 @@ from napari_mpi.engine.files.ngff.unfinished import Facts, Slab, Unfinished, fac
 from napari_mpi.engine.files.remote import shown
 from napari_mpi.engine.runtime.devices import memory_told
 from napari_mpi.engine.runtime.errors import ConfigError, ImageFileError
-from napari_mpi.engine.runtime.jobs import Every, Job
+from napari_mpi.engine.runtime.jobs import Every, Job, beating
 from napari_mpi.engine.runtime.whole_files import sha256_of
 
 Told = Generator[DenoisingSnapshot, None, None]
@@ -103,6 +108,8 @@ class Volume:
         self._unfinished = Unfinished(output)
         self._origin = made_from(task)
         self._filling: tuple[str, RegionFilling] | None = None
+        self.growing = GrowingVolume(image, self._unfinished)
+        """The result as it is made."""
 
     def adapt(self, path: Path) -> Told:
         """Adapt to the volume, and write what comes of it to a file.
@@ -294,6 +301,8 @@ class Volume:
     ) -> Told:
         """Fill slabs that are not done."""
         done = self._unfinished.done().keys()
+        for number, slab in done:
+            self.growing.add(grid[number].slabs()[slab])
         total, ended = max(1, sum(len(slabs) for _, slabs in work)), 0
         filling = self._filling_by(grid, adapted)
         with memory_told(self.task.device, _ADVICE):
@@ -303,8 +312,12 @@ class Volume:
                     if (region.number, number) not in done:
                         stage = f"region {region.number + 1} of {len(grid)}"
                         job = self._fill_slab(filling, region, parts, number)
-                        for share in job:
-                            yield at((ended + share) / total, stage)
+                        tell = partial(_share_of, ended, total, stage)
+                        block = yield from beating(job, lambda: True, tell)
+                        self.growing.add(parts[number])
+                        shown = at((ended + 1) / total, stage)
+                        index = parts[number]
+                        yield dataclasses.replace(shown, image=block, index=index)
                     ended += 1
 
     def _filling_by(self, grid: Grid, adapted: Adapted) -> RegionFilling:
@@ -321,7 +334,7 @@ class Volume:
         region: Region,
         parts: list[tuple[slice, ...]],
         number: int,
-    ) -> Generator[float, None, None]:
+    ) -> Generator[float, None, NDArray[np.generic]]:
         slab = parts[number]
         filled = yield from filling.fill(region, slab)
         index, block, axes = in_store(self.image, slab, filled.block)
@@ -329,6 +342,7 @@ class Volume:
         marks = [int(count) for count in filled.marks]
         facts = facts_of(block, index, axes, marks, merged=filled.merged)
         self._unfinished.note((region.number, number), facts)
+        return filled.block
 
     def _finished(
         self, grid: Grid, adapted: Adapted
@@ -367,6 +381,10 @@ def _state_of(adapted: Adapted, facts: dict[Slab, Facts]) -> DenoisingState:
     )
     state.note_slabs(known.marks for known in facts.values())
     return state
+
+
+def _share_of(ended: int, total: int, stage: str, share: float) -> DenoisingSnapshot:
+    return at((ended + share) / total, stage)
 
 
 def within(job: Told, first: float, last: float) -> Told:

@@ -162,6 +162,20 @@ class Unfinished:
             if file.is_file():  # chunks of the fill value are not written
                 sync(file)
 
+    def read(self, index: Sequence[slice]) -> NDArray[np.generic] | None:
+        """Read a part of the finest level; None if that has its final name by now.
+
+        Parameters
+        ----------
+        index : sequence of slice
+            Where, in the order in which pixels are stored.
+        """
+        level = self.folder / _IMAGE / "0"
+        if not level.is_dir():
+            return None
+        block = np.asarray(self._group("r")["0"][tuple(index)])
+        return block if level.is_dir() else None
+
     def note(self, slab: Slab, facts: Facts) -> None:
         """Note that a slab is on the disk.
 
