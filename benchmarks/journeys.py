@@ -1,10 +1,10 @@
 """Walk through the docks as a person does, in real windows, and look at each step.
 
-Sample, plane, stack of channels, time series, lazy stack, colours, a folder of mixed
-files and a short pre-training, in a window of 1280 x 720, in both themes. Each step is
-photographed into OUT, and these are checked: the window never grew, a dock is 320
-pixels wide, the image that is denoised is the selected one, keys come to what is seen
-alone, and the buttons are those of the table of states.
+Sample, plane, stack of channels, time series, lazy stack, a result that grows in a
+file, colours, a folder of mixed files and a short pre-training, in a window of 1280 x
+720, in both themes. Each step is photographed into OUT, and these are checked: the
+window never grew, a dock is 320 pixels wide, the image that is denoised is the selected
+one, keys come to what is seen alone, and the buttons are those of the table of states.
 
 Usage: xvfb-run -a -s "-screen 0 1280x720x24" python benchmarks/journeys.py OUT
            [--theme dark light] [--only sample plane ...]
@@ -26,6 +26,8 @@ import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QScrollArea
 
+from napari_mpi import write_image
+from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.samples import retina, tissue
 from napari_mpi.widgets.runs.states import BUTTONS, RunState
 
@@ -204,6 +206,33 @@ def lazy(walk: Walk) -> None:
     assert float((data * 2).mean()) > 0
 
 
+def file(walk: Walk) -> None:
+    """Let a stack's result grow in a file: stop, look, go on."""
+    folder = Path(tempfile.mkdtemp())
+    planes = np.stack([retina(seed=n).noisy for n in range(6)])
+    write_image(folder / "cells.zarr", ImageFile(planes, "ZYX"))
+    (layer,) = walk.viewer.open(folder / "cells.zarr" / "0", plugin="napari")
+    layer.name = "cells"
+    walk.viewer.dims.set_current_step(0, 0)
+    widget = walk.open("denoise")
+    widget.form.effort.value = "fast"
+    widget.form.settings["neighbours"].value = "none"
+    widget.form.output.value = folder / "denoised.zarr"
+    walk.look("chosen")
+    widget.start_button.click()
+    run = widget.run
+    walk.wait(lambda: "Region" in widget.status.text() and run.result is not None)
+    walk.settle(1)
+    walk.look("growing")
+    widget.stop_button.click()
+    walk.wait(lambda: run.is_over)
+    assert not (folder / "denoised.zarr").exists()
+    walk.look("stopped")
+    widget.pause_button.click()
+    walk.wait(lambda: widget.run.is_over and (folder / "denoised.zarr").exists())
+    walk.look("finished")
+
+
 def colour(walk: Walk) -> None:
     """Try a part of a colour image, then all of it."""
     walk.viewer.add_image(tissue().noisy, name="tissue", rgb=True)
@@ -259,7 +288,7 @@ def pretrain(walk: Walk) -> None:
 
 JOURNEYS = {
     "sample": sample, "plane": plane, "stack": stack, "series": series, "lazy": lazy,
-    "colour": colour, "batch": batch, "pretrain": pretrain,
+    "file": file, "colour": colour, "batch": batch, "pretrain": pretrain,
 }  # fmt: skip
 
 

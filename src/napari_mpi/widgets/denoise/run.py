@@ -231,6 +231,8 @@ class DenoiseRun(Run):
         if self._finished.quality is not None:
             lines.append(self._finished.quality)
         lines += self._notes
+        if self.request.output is not None and self.ending is Ending.COMPLETE:
+            lines.append(f"written to {self.request.output}")
         if self._prepared is not None:
             lines.append(f"on {self._prepared.device}")
         return "\n".join(lines)
