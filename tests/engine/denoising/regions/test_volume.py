@@ -10,6 +10,7 @@ import pytest
 from napari_mpi.engine.denoising.adapted.kept import read_adapted
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.file import denoise_file, open_file
+from napari_mpi.engine.denoising.regions import volume as volumes
 from napari_mpi.engine.denoising.regions.volume import Volume
 from napari_mpi.engine.denoising.task import prepare
 from napari_mpi.engine.files.formats import read_image
@@ -194,6 +195,29 @@ def test_two_adaptations_are_not_mixed(volume, several, adaptation, tmp_path):
     kept.write_bytes(kept.read_bytes() + b" ")
     with pytest.raises(ConfigError, match="begun with another adaptation"):
         run(volume("parts.zarr").part(2, 3, adaptation))
+
+
+def test_a_precision_that_is_slow_here_is_told(
+    volume, several, source, method, tmp_path, monkeypatch
+):
+    config = dataclasses.replace(method.config, precision="bfloat16")
+    image, task = open_file(
+        source, tmp_path / "out.zarr", dataclasses.replace(method, config=config)
+    )
+    made = Volume(image, task, tmp_path / "out.zarr")
+    monkeypatch.setattr(volumes, "resolve_precision", lambda *_: "float32")
+    run(made.prepare())
+    with pytest.warns(UserWarning, match="adapt with --precision float32"):
+        made.left()
+
+
+def test_parts_write_down_what_is_done_each_for_itself(
+    volume, several, adaptation, tmp_path
+):
+    for number in (1, 2):
+        run(volume().part(number, 40, adaptation))
+    names = {f.name for f in (tmp_path / "out.zarr.unfinished" / "done").iterdir()}
+    assert len({name.partition(".")[2] for name in names}) == 2
 
 
 def test_missing_parts_are_counted(volume, several, adaptation, tmp_path):

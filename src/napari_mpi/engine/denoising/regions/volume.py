@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import tempfile
+import warnings
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ from napari_mpi.engine.files.remote import shown
 from napari_mpi.engine.runtime.devices import memory_told
 from napari_mpi.engine.runtime.errors import ConfigError, ImageFileError
 from napari_mpi.engine.runtime.jobs import Every, Job, beating
+from napari_mpi.engine.runtime.precision import resolve_precision
 from napari_mpi.engine.runtime.whole_files import sha256_of
 
 Told = Generator[DenoisingSnapshot, None, None]
@@ -275,7 +277,18 @@ class Volume:
         plan = self._unfinished.plan()
         self._require_same(plan["made_from"], str(self._unfinished.folder))
         adapted = read_adapted(self._unfinished.adaptation, self.task.weights)
+        self._warn_of_precision(adapted)
         return grid_from(plan["grid"]), adapted
+
+    def _warn_of_precision(self, adapted: Adapted) -> None:
+        chosen = {channel.config.precision for channel in adapted.channels.values()}
+        device = self.task.device
+        if "bfloat16" in chosen and resolve_precision("auto", device) != "bfloat16":
+            warnings.warn(
+                "it was adapted in bfloat16, which is slow here: where machines differ,"
+                " adapt with --precision float32",
+                stacklevel=2,
+            )
 
     def _require_same(self, others: Any, what: str) -> None:
         """Raise ConfigError if something was made from another image, or otherwise."""

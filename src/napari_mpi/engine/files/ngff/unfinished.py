@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -72,6 +73,7 @@ class Unfinished:
         self.output = output
         self.folder = output.with_name(output.name + SUFFIX)
         self._level: Any = None
+        self._writer = uuid.uuid4().hex[:8]
 
     @property
     def exists(self) -> bool:
@@ -187,7 +189,8 @@ class Unfinished:
             What is known of it.
         """
         told = [slab[1], facts.ranges, facts.marks, facts.merged]
-        name = self.folder / _DONE / str(slab[0])
+        # One for each program: not on every disk can several write to the end of one.
+        name = self.folder / _DONE / f"{slab[0]}.{self._writer}"
         with name.open("a") as file:
             # After a line that was cut off, a new one.
             file.write("\n" + json.dumps(told) + "\n")
@@ -202,7 +205,8 @@ class Unfinished:
                 with suppress(ValueError, TypeError):  # a line that was cut off
                     slab, ranges, marks, merged = json.loads(line)
                     known = {int(n): tuple(ends) for n, ends in ranges.items()}
-                    found[int(file.name), slab] = Facts(known, tuple(marks), merged)
+                    region = int(file.name.partition(".")[0])
+                    found[region, slab] = Facts(known, tuple(marks), merged)
         return found
 
     def one_at_a_time(self, what: str) -> FileLock:
