@@ -18,7 +18,8 @@ from napari_mpi.engine.files.remote import url_of
 from napari_mpi.engine.runtime.errors import ConfigError
 
 if TYPE_CHECKING:
-    from napari_mpi.engine.denoising.regions.volume import Volume, Written
+    from napari_mpi.engine.denoising.regions.telling import Written
+    from napari_mpi.engine.denoising.regions.volume import Volume
 
 
 def add_parts(parser: argparse.ArgumentParser) -> None:

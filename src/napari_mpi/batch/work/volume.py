@@ -10,14 +10,8 @@ from typing import Any
 from napari_mpi.batch.work.connection import VERSION, connected, require_ready
 from napari_mpi.batch.work.signals import ONE_AT_A_TIME, Signal, driven
 from napari_mpi.engine.denoising.file import open_file
-from napari_mpi.engine.denoising.regions.volume import (
-    ADAPTING,
-    Told,
-    Volume,
-    Written,
-    at,
-    within,
-)
+from napari_mpi.engine.denoising.regions.telling import Told, Written, at, within
+from napari_mpi.engine.denoising.regions.volume import ADAPTING, Volume
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
 from napari_mpi.engine.files.ngff.unfinished import Slab
 from napari_mpi.engine.runtime.errors import DeviceError, EngineError

@@ -7,7 +7,8 @@ from typing import Any
 
 from napari_mpi.engine.denoising.denoise import denoise
 from napari_mpi.engine.denoising.regions.learning import sharing_problem
-from napari_mpi.engine.denoising.regions.volume import Volume, Written
+from napari_mpi.engine.denoising.regions.telling import Written
+from napari_mpi.engine.denoising.regions.volume import Volume
 from napari_mpi.engine.denoising.sampling.take import require_measured
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
 from napari_mpi.engine.denoising.state import DenoisingState

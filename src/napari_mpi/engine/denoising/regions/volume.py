@@ -1,89 +1,42 @@
 """A volume denoised region by region into an OME-Zarr: at once, or in parts."""
 
 import dataclasses
-import hashlib
-import json
 import tempfile
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from napari_mpi.engine.denoising.adapted.kept import (
     Adapted,
     read_adapted,
     save_adapted,
 )
-from napari_mpi.engine.denoising.regions.filling import RegionFilling
-from napari_mpi.engine.denoising.regions.grid import Grid, Region
+from napari_mpi.engine.denoising.regions.begun import ADVICE, Begun, digest
 from napari_mpi.engine.denoising.regions.growing import GrowingVolume
 from napari_mpi.engine.denoising.regions.identity import made_from
 from napari_mpi.engine.denoising.regions.layout import (
     cached,
     grid_for,
     grid_from,
-    in_store,
     told,
 )
 from napari_mpi.engine.denoising.regions.learning import learn, require_shared
+from napari_mpi.engine.denoising.regions.telling import Part, Told, Written, within
 from napari_mpi.engine.denoising.snapshot import DenoisingSnapshot
-from napari_mpi.engine.denoising.state import ChannelState, DenoisingState
 from napari_mpi.engine.denoising.task import Task
 from napari_mpi.engine.files.metadata import ImageFile
-from napari_mpi.engine.files.ngff.unfinished import Facts, Slab, Unfinished, facts_of
+from napari_mpi.engine.files.ngff.unfinished import Busy, Slab, Unfinished
 from napari_mpi.engine.files.remote import shown
 from napari_mpi.engine.runtime.devices import memory_told
 from napari_mpi.engine.runtime.errors import ConfigError, ImageFileError
-from napari_mpi.engine.runtime.jobs import Every, Job, beating
+from napari_mpi.engine.runtime.jobs import Job
 from napari_mpi.engine.runtime.precision import resolve_precision
 from napari_mpi.engine.runtime.whole_files import sha256_of
 
-Told = Generator[DenoisingSnapshot, None, None]
-
 ADAPTING = 0.1
 """Share of the work that is told as done once it is adapted to."""
-
-_ADVICE = "for this volume: close other programs, or use a larger machine"
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a volume has become.
-
-    Parameters
-    ----------
-    made : dict
-        What is needed to make it again, as JSON values.
-    state : DenoisingState
-        What was found in it, and done.
-    """
-
-    made: dict[str, Any]
-    state: DenoisingState = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What there is of a volume, once one of its parts is done.
-
-    Parameters
-    ----------
-    slabs, done, total : int
-        Slabs of this part, those that are done, and how many there are.
-    written : Written, optional
-        What the volume has become; None while slabs are missing.
-    """
-
-    slabs: int
-    done: int
-    total: int
-    written: Written | None = None
 
 
 class Volume:
@@ -109,7 +62,7 @@ class Volume:
         self.image, self.task, self.output = image, task, output
         self._unfinished = Unfinished(output)
         self._origin = made_from(task)
-        self._filling: tuple[str, RegionFilling] | None = None
+        self._begun: Begun | None = None
         self.growing = GrowingVolume(image, self._unfinished)
         """The result as it is made."""
 
@@ -121,7 +74,7 @@ class Volume:
         path : Path
             A .safetensors file, written whole or not at all.
         """
-        with memory_told(self.task.device, _ADVICE):
+        with memory_told(self.task.device, ADVICE):
             image = cached(self.image, self.task)
             channels = yield from learn(dataclasses.replace(self.task, image=image))
         save_adapted(Adapted(channels, self._origin), path)
@@ -143,10 +96,10 @@ class Volume:
         """
         yield from within(self.prepare(adaptation), 0.0, ADAPTING)
         with self._unfinished.one_at_a_time("run"):
-            grid, adapted = self._opened()
-            work = [(region, range(region.slab_count)) for region in grid]
-            yield from within(self._fill(grid, adapted, work), ADAPTING, 1.0)
-            return (yield from self._finished(grid, adapted))
+            begun = self._opened()
+            job = begun.fill(begun.all_of_it, self.growing)
+            yield from within(job, ADAPTING, 1.0)
+            return (yield from begun.finish(self._origin))
 
     def prepare(self, adaptation: Path | None = None) -> Told:
         """Adapt, if need be, and make the folder in which the result grows.
@@ -170,14 +123,8 @@ class Volume:
 
         Of a volume that was prepared.
         """
-        grid, _ = self._opened()
-        done = self._unfinished.done().keys()
-        every = [
-            (region.number, slab)
-            for region in grid
-            for slab in range(region.slab_count)
-        ]
-        return [slab for slab in every if slab not in done], len(every)
+        begun = self._opened()
+        return begun.left(), begun.grid.slabs
 
     def fill(self, slabs: Sequence[Slab]) -> Told:
         """Fill some slabs of a volume that was prepared, whoever did that.
@@ -187,9 +134,9 @@ class Volume:
         slabs : sequence of Slab
             Those that are done are left out.
         """
-        grid, adapted = self._opened()
-        work = [(grid[number], range(slab, slab + 1)) for number, slab in slabs]
-        yield from self._fill(grid, adapted, work)
+        begun = self._opened()
+        work = [(begun.grid[number], range(slab, slab + 1)) for number, slab in slabs]
+        yield from begun.fill(work, self.growing)
 
     def part(
         self, number: int, count: int, adaptation: Path
@@ -217,12 +164,12 @@ class Volume:
             self._unfinished.remove()  # what a program that was killed has left
             return Part(mine, grid.slabs, grid.slabs)
         self._begin(adaptation)
-        grid, adapted = self._opened()
-        yield from self._fill(grid, adapted, work)
-        written = None
-        done = len(self._unfinished.done())
+        yield from self._opened().fill(work, self.growing)
+        written, done = None, grid.slabs
+        with suppress(FileNotFoundError):  # another has finished it meanwhile
+            done = len(self._unfinished.done())
         if done == grid.slabs:
-            with suppress(ImageFileError):  # whoever else did the last part finishes
+            with suppress(Busy):  # as another does just now
                 written = yield from self.finish()
         return Part(mine, done, grid.slabs, written)
 
@@ -246,8 +193,7 @@ class Volume:
                 f"there are no parts of {self.output}: do them first, by --part"
             )
         with self._unfinished.one_at_a_time("run"):
-            grid, adapted = self._opened()
-            return (yield from self._finished(grid, adapted))
+            return (yield from self._opened().finish(self._origin))
 
     def _drop_another(self) -> None:
         """Remove what was begun with another image or other settings, and not ended."""
@@ -272,13 +218,17 @@ class Volume:
                 f" {adaptation}: give that one, or delete the folder"
             )
 
-    def _opened(self) -> tuple[Grid, Adapted]:
-        """Return how it was begun."""
+    def _opened(self) -> Begun:
+        """Return it as it was begun; the same as before, which keeps what it read."""
+        if self._begun is not None:
+            return self._begun
         plan = self._unfinished.plan()
         self._require_same(plan["made_from"], str(self._unfinished.folder))
         adapted = read_adapted(self._unfinished.adaptation, self.task.weights)
         self._warn_of_precision(adapted)
-        return grid_from(plan["grid"]), adapted
+        parts = self.image, self.task, self._unfinished
+        self._begun = Begun(*parts, grid_from(plan["grid"]), adapted)
+        return self._begun
 
     def _warn_of_precision(self, adapted: Adapted) -> None:
         chosen = {channel.config.precision for channel in adapted.channels.values()}
@@ -303,136 +253,6 @@ class Volume:
         """Whether the whole result is there already."""
         if self._unfinished.exists and not self._unfinished.is_written:
             return False
-        return self._unfinished.made_of_output().get("parts") == self._digest(adapted)
-
-    def _digest(self, adapted: Adapted) -> str:
-        told = json.dumps([self._origin, adapted.sha256], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()
-
-    def _fill(
-        self, grid: Grid, adapted: Adapted, work: Sequence[tuple[Region, range]]
-    ) -> Told:
-        """Fill slabs that are not done."""
-        done = self._unfinished.done().keys()
-        for number, slab in done:
-            self.growing.add(grid[number].slabs()[slab])
-        total, ended = max(1, sum(len(slabs) for _, slabs in work)), 0
-        filling = self._filling_by(grid, adapted)
-        with memory_told(self.task.device, _ADVICE):
-            for region, slabs in work:
-                parts = region.slabs()
-                for number in slabs:
-                    if (region.number, number) not in done:
-                        stage = f"region {region.number + 1} of {len(grid)}"
-                        job = self._fill_slab(filling, region, parts, number)
-                        tell = partial(_share_of, ended, total, stage)
-                        block = yield from beating(job, lambda: True, tell)
-                        self.growing.add(parts[number])
-                        shown = at((ended + 1) / total, stage)
-                        index = parts[number]
-                        yield dataclasses.replace(shown, image=block, index=index)
-                    ended += 1
-
-    def _filling_by(self, grid: Grid, adapted: Adapted) -> RegionFilling:
-        """Return what fills slabs, the same for all of them: it keeps what it reads."""
-        if self._filling is None or self._filling[0] != adapted.sha256:
-            image = cached(self.image, self.task, grid)
-            filling = RegionFilling(self.task, adapted, image)
-            self._filling = adapted.sha256, filling
-        return self._filling[1]
-
-    def _fill_slab(
-        self,
-        filling: RegionFilling,
-        region: Region,
-        parts: list[tuple[slice, ...]],
-        number: int,
-    ) -> Generator[float, None, NDArray[np.generic]]:
-        slab = parts[number]
-        filled = yield from filling.fill(region, slab)
-        index, block, axes = in_store(self.image, slab, filled.block)
-        self._unfinished.write(index, block)
-        marks = [int(count) for count in filled.marks]
-        facts = facts_of(block, index, axes, marks, merged=filled.merged)
-        self._unfinished.note((region.number, number), facts)
-        return filled.block
-
-    def _finished(
-        self, grid: Grid, adapted: Adapted
-    ) -> Job[DenoisingSnapshot, Written]:
-        """Make the levels and name the result, if all slabs are there."""
-        facts = self._unfinished.done()
-        missing = grid.slabs - len(facts)
-        if missing:
-            raise ImageFileError(
-                f"{missing} of {grid.slabs} pieces of {self.output} are missing: do the"
-                " parts again that were not done"
-            )
-        state = _state_of(adapted, facts)
-        made = self.task.provenance(state)
-        made["parts"] = self._digest(adapted)
-        job = self._unfinished.finish(self.image, made, list(facts.values()))
-        due = Every()
-        for _ in job:
-            if due():
-                yield at(1.0, "making coarser levels")
-        return Written(made, state)
-
-
-def _state_of(adapted: Adapted, facts: dict[Slab, Facts]) -> DenoisingState:
-    """Return what was found and done, in the words of any other run."""
-    filled = [channel for channel in adapted.channels.values() if channel.is_filled]
-    channels = {
-        number: ChannelState(c.sample, c.choice, None, c.neighbours)
-        for number, c in adapted.channels.items()
-    }
-    state = DenoisingState(
-        channels=channels,
-        adapted=all(channel.adapts for channel in filled),
-        merged=all(known.merged for known in facts.values()),
-        iteration=max((channel.iteration for channel in filled), default=0),
-    )
-    state.note_slabs(known.marks for known in facts.values())
-    return state
-
-
-def _share_of(ended: int, total: int, stage: str, share: float) -> DenoisingSnapshot:
-    return at((ended + share) / total, stage)
-
-
-def within(job: Told, first: float, last: float) -> Told:
-    """Do a part of the work, whose shares lie between two of the whole.
-
-    Parameters
-    ----------
-    job : generator
-        The part.
-    first, last : float
-        Shares of the whole that are done before and after it.
-    """
-    for snapshot in job:
-        share = first + snapshot.fraction * (last - first)
-        yield dataclasses.replace(snapshot, fraction=share)
-
-
-def at(fraction: float, stage: str) -> DenoisingSnapshot:
-    """Tell how far it is; planes are not counted one by one.
-
-    Parameters
-    ----------
-    fraction : float
-        Share of the work that is done, 0..1.
-    stage : str
-        Where it is, in words.
-    """
-    return DenoisingSnapshot(
-        plane=0,
-        planes=1,
-        done=0,
-        index=(),
-        iteration=0,
-        iterations=0,
-        stage=stage,
-        adapts=False,
-        fraction=min(1.0, fraction),
-    )
+        return self._unfinished.made_of_output().get("parts") == digest(
+            self._origin, adapted
+        )

@@ -13,7 +13,6 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,10 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from napari_mpi.engine.files.metadata import ImageFile, size_of
+from napari_mpi.engine.files.ngff.facts import Facts, Ranges, add_windows, widen
 from napari_mpi.engine.files.ngff.files import looks_like_zarr
 from napari_mpi.engine.files.ngff.framing import Frame, framed
 from napari_mpi.engine.files.ngff.levels import made_levels
-from napari_mpi.engine.files.ngff.windows import Ranges, add_windows, ranges_in, widen
 from napari_mpi.engine.images.arrays import require_room
 from napari_mpi.engine.runtime.errors import ImageFileError
 from napari_mpi.engine.runtime.leftovers import part_name
@@ -41,23 +40,8 @@ Slab = tuple[int, int]
 """Number of a region, and of a slab in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of a slab that is done.
-
-    Parameters
-    ----------
-    ranges : dict of int to (float, float)
-        Least and largest value by channel.
-    marks : tuple of int
-        How many pixels have each `Mark`.
-    merged : bool
-        Whether the pixels' own values were merged in.
-    """
-
-    ranges: Ranges = field(default_factory=dict)
-    marks: tuple[int, ...] = ()
-    merged: bool = True
+class Busy(ImageFileError):
+    """Another program is at work on the same result."""
 
 
 class Unfinished:
@@ -214,14 +198,14 @@ class Unfinished:
 
         Raises
         ------
-        ImageFileError
+        Busy
             If another program holds it.
         """
         lock = FileLock(self.folder / f"{what}.lock", thread_local=False)
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise ImageFileError(
+            raise Busy(
                 f"another run is at work on {self.output}: wait for it, or stop it"
             ) from error
         return lock
@@ -290,32 +274,6 @@ class Unfinished:
         )
         for chunk in itertools.product(*ranges):
             yield self.folder / _IMAGE / "0" / level.metadata.encode_chunk_key(chunk)
-
-
-def facts_of(
-    block: NDArray[np.generic],
-    index: Sequence[slice],
-    axes: str,
-    marks: Sequence[int],
-    *,
-    merged: bool,
-) -> Facts:
-    """Return what is known of a slab.
-
-    Parameters
-    ----------
-    block : NDArray
-        Its pixels, as they are written.
-    index : sequence of slice
-        Where they are.
-    axes : str
-        Letters of its dimensions.
-    marks : sequence of int
-        How many pixels have each `Mark`.
-    merged : bool
-        Whether the pixels' own values were merged in.
-    """
-    return Facts(ranges_in(block, index, axes), tuple(marks), merged)
 
 
 def _datasets(frame: Frame) -> list[Any]:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from napari_mpi.engine.files.metadata import ImageFile, size_of
+from napari_mpi.engine.files.ngff.facts import add_windows, ranges_in, widen
 from napari_mpi.engine.files.ngff.files import looks_like_zarr
 from napari_mpi.engine.files.ngff.framing import framed
 from napari_mpi.engine.files.ngff.levels import bands, made_levels
 from napari_mpi.engine.files.ngff.metadata import stored_axes
 from napari_mpi.engine.files.ngff.opening import ZIPPED
-from napari_mpi.engine.files.ngff.windows import add_windows, ranges_in, widen
 from napari_mpi.engine.images.arrays import require_room
 from napari_mpi.engine.runtime.errors import AxesError, ImageFileError
 from napari_mpi.engine.runtime.optional import extra

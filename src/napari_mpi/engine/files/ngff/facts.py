@@ -1,6 +1,7 @@
-"""Which intensities of a channel are shown: the least and the largest of them."""
+"""What is known of pixels that were written: their range, which is shown, and more."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,51 @@ from numpy.typing import NDArray
 
 Ranges = dict[int, tuple[float, float]]
 """Least and largest value by the number of the channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a slab that is done.
+
+    Parameters
+    ----------
+    ranges : dict of int to (float, float)
+        Least and largest value by channel.
+    marks : tuple of int
+        How many pixels have each `Mark`.
+    merged : bool
+        Whether the pixels' own values were merged in.
+    """
+
+    ranges: Ranges = field(default_factory=dict)
+    marks: tuple[int, ...] = ()
+    merged: bool = True
+
+
+def facts_of(
+    block: NDArray[np.generic],
+    index: Sequence[slice],
+    axes: str,
+    marks: Sequence[int],
+    *,
+    merged: bool,
+) -> Facts:
+    """Return what is known of a slab.
+
+    Parameters
+    ----------
+    block : NDArray
+        Its pixels, as they are written.
+    index : sequence of slice
+        Where they are.
+    axes : str
+        Letters of its dimensions.
+    marks : sequence of int
+        How many pixels have each `Mark`.
+    merged : bool
+        Whether the pixels' own values were merged in.
+    """
+    return Facts(ranges_in(block, index, axes), tuple(marks), merged)
 
 
 def ranges_in(
