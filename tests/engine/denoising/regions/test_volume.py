@@ -143,6 +143,23 @@ def test_levels_are_means_of_the_finer_ones(volume, source):
             assert own == wanted
 
 
+def test_channels_without_a_window_get_that_of_their_values(
+    tmp_path, noisy, method, write_volume, several
+):
+    write_volume(tmp_path / "raw.zarr", noisy)
+    group = zarr.open_group(str(tmp_path / "raw.zarr"), mode="r+")
+    own = {"window": {"min": 0, "max": 65535, "start": 5, "end": 99}}
+    channels = [{"color": "FF0000"}, {"color": "00FF00", **own}]
+    group.attrs["ome"] = group.attrs["ome"] | {"omero": {"channels": channels}}
+    image, task = open_file(tmp_path / "raw.zarr", tmp_path / "out.zarr", method)
+    run(Volume(image, task, tmp_path / "out.zarr").denoise())
+    made = zarr.open_group(str(tmp_path / "out.zarr"), mode="r")
+    first, second = made.attrs["ome"]["omero"]["channels"]
+    ends = int(made["0"][0].min()), int(made["0"][0].max())
+    assert (first["window"]["start"], first["window"]["end"]) == ends
+    assert second["window"] == own["window"]
+
+
 def test_shards_are_written_as_a_whole(tmp_path, noisy, method, write_volume, several):
     shards = (1, 3, 64, 64)
     write_volume(tmp_path / "raw.zarr", noisy, shards=shards)
