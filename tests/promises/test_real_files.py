@@ -155,7 +155,7 @@ def test_a_plate_is_told_and_a_batch_takes_its_fields(cases, tmp_path):
     for source in (tmp_path / "in", plate):
         (outcome,) = denoise_folder(source, tmp_path / f"of {source.name}", **HOW)
         assert outcome.status.value == "done"
-        assert outcome.output == "zarr_plate_A_1_0-denoised.zarr"
+        assert outcome.output == "zarr_plate-denoised.zarr/A/1/0"
 
 
 def test_grey_in_colour_s_clothes_stays_grey(by_python):
