@@ -261,7 +261,8 @@ def seams(options: argparse.Namespace) -> None:
     print(f"| adapted to as a whole | {seconds:.1f} | {psnr(alone, clean):.2f} | | | |")
     whole, seconds = result(4096, 0, None)
     print(f"| windows, one tile | {seconds:.1f} | {psnr(whole, clean):.2f} | | | |")
-    config = dataclasses.replace(config, share=False)
+    # The photograph repeats: tiles as planes would be averaged with their copies.
+    config = dataclasses.replace(config, share=False, neighbours="none")
     apart, seconds, _ = denoised(in_tiles(noisy, 512), "ZYX", config, options.device)
     image = put_together(apart, len(noisy) // 512).astype(float)
     print(

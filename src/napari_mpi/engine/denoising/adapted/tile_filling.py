@@ -31,8 +31,8 @@ LARGEST, SMALLEST = 2048, 256
 """Rows and columns of a tile, without its halo."""
 
 SEEN = 128
-"""Pixels around a tile beyond which nothing changes it by more than a fifth of a
-thousandth of the noise, see `benchmarks/stacks.py seams`."""
+"""Pixels around a tile beyond which nothing changes it by more than a thousandth of
+the noise, on the mean, see `benchmarks/stacks.py seams`."""
 
 _SHARE = 0.5  # of the free memory, that a tile may take
 _MAPS = 5  # feature maps of full width that are held at once
