@@ -9,7 +9,7 @@ Parts (all by default):
   sparse   what is read for 1 % of a terabyte, counted, with the network left out
   http     a volume behind an address: requests counted
 
-Usage: python benchmarks/volume.py [PART ...] [--folder F]
+Usage: python benchmarks/volume.py [PART ...] [--folder F] [OPTION OF DENOISE ...]
 """
 
 import argparse
@@ -48,9 +48,8 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=list(PARTS))
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--shape", type=int, nargs=3, default=(64, 2048, 2048))
-    parser.add_argument("--neighbours", default="auto")
     parser.add_argument("--kills", type=int, default=30)
-    options = parser.parse_args()
+    options, options.how = parser.parse_known_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for part in options.parts:
             print(f"\n## {part}\n", flush=True)
@@ -62,7 +61,7 @@ def speed(folder: Path, options: argparse.Namespace) -> None:
     source, adapted = folder / "raw.zarr", folder / "adapted.safetensors"
     shape = tuple(options.shape)
     make_volume(source, shape, (1, 1024, 1024))
-    how = ["--neighbours", options.neighbours]
+    how = options.how
     print("| how | wall s | processor s | peak MB | bytes |", flush=True)
     print("| --- | ---: | ---: | ---: | --- |")
     told("adapted to, once", took([command(source, adapted, *how, "--adapt-only")]))
