@@ -1,11 +1,12 @@
 """What one adaptation for a whole stack costs and gives, and what tiles leave behind.
 
-Parts (all but `camera` and `huge` by default):
+Parts (all but `tiles`, `camera` and `huge` by default):
   stack    30 planes: each adapted to from scratch, against one adaptation for all;
            seconds, PSNR, and how much a region flickers in which nothing moves
   windows  from how many windows the shared adaptation learns
   growth   seconds and peak memory for 1, 10 and 30 planes
   seams    a large image by tiles against as a whole: PSNR, jumps at borders
+  tiles    processor seconds of a plane of 2048 x 2048 by the size of its tiles
   camera   2048 x 2048 x 30, end to end
   huge     20,000 x 20,000 of 16 bits from a file to a file, on the command line, with
            its peak memory; and a run that is killed (some GB of disk, half an hour)
@@ -292,6 +293,25 @@ def seams(options: argparse.Namespace) -> None:
     print("in the same places without tiles is divided out.")
 
 
+def sizes(options: argparse.Namespace) -> None:
+    """Print processor seconds of a plane of 2048 x 2048 by the size of its tiles."""
+    photo = photograph("kodim03", grey=True, side=512, sigma=10).clean
+    noisy = with_noise(np.tile(photo, (4, 4)) * 16.0, 40, 60)
+    weights = load_weights("grey", seed=0)
+    seconds: dict[tuple[str, int], list[float]] = {}
+    config = preset("blind-fast", learning_rate=0.0)
+    for side in (2048, 1024, 768, 512) * 3:
+        how = {"weights": weights, "config": config, "device": options.device}
+        prepared = prepare(noisy, "YX", tile=side, **how)
+        begun = time.process_time()
+        run(denoise(prepared))
+        key = prepared.config.precision, side
+        seconds.setdefault(key, []).append(time.process_time() - begun)
+    print("| precision | tiles | processor s |\n| --- | ---: | ---: |")
+    for (precision, side), spent in seconds.items():
+        print(f"| {precision} | {side} | {np.median(spent):.1f} |")
+
+
 def in_tiles(image: np.ndarray, side: int) -> np.ndarray:
     """Return a square image's tiles as a stack, row by row."""
     count = len(image) // side
@@ -376,6 +396,7 @@ def report_huge(source: Path, target: Path) -> None:
 
 PARTS = {
     "stack": stack, "windows": windows, "growth": growth, "seams": seams,
+    "tiles": sizes,
     "camera": camera, "huge": huge,
 }  # fmt: skip
 

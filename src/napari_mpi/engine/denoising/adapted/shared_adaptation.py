@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 import torch
 from torch import Tensor
 
-from napari_mpi.engine.denoising.adapted.tile_filling import TileFilling
+from napari_mpi.engine.denoising.adapted.tile_filling import TileFilling, largest_tile
 from napari_mpi.engine.denoising.neighbours.reader import Reader
 from napari_mpi.engine.denoising.noisy import Noisy, together
 from napari_mpi.engine.denoising.planes import Plane
@@ -72,7 +72,7 @@ class SharedAdaptation:
             self.state.factors,
             images=self._images,
             device=device,
-            largest=largest,
+            largest=largest_tile(largest, config, device),
         )
 
     def to(self, device: torch.device) -> None:

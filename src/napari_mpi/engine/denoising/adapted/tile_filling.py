@@ -30,6 +30,10 @@ from napari_mpi.engine.settings.network import NetworkConfig
 LARGEST, SMALLEST = 2048, 256
 """Rows and columns of a tile, without its halo."""
 
+HALVED = 1024
+"""The same where a CPU computes in bfloat16, so fast that memory holds it up: so a plane
+of 2048 x 2048 takes three quarters of the time, see `benchmarks/stacks.py tiles`."""
+
 SEEN = 128
 """Pixels around a tile beyond which nothing changes it by more than a thousandth of
 the noise, on the mean, see `benchmarks/stacks.py seams`."""
@@ -54,8 +58,8 @@ class TileFilling:
         How many images one plane is: the opponents of its colours, or 1.
     device : torch.device
         Where to work.
-    largest : int, optional
-        Rows and columns of a tile at the most, without its halo.
+    largest : int
+        Rows and columns of a tile at the most, without its halo; see `largest_tile`.
     """
 
     models: NoiseModels | None = None
@@ -69,12 +73,12 @@ class TileFilling:
         *,
         images: int,
         device: torch.device,
-        largest: int | None = None,
+        largest: int,
     ) -> None:
         self._network, self._predict = network, predict
         self._factors, self._images = factors, images
         self.device = device
-        self._side = largest or LARGEST
+        self._side = largest
 
     @property
     def halo(self) -> int:
@@ -199,6 +203,24 @@ class TileFilling:
             f" {self._side} x {self._side} pixels are filled from here on",
             stacklevel=2,
         )
+
+
+def largest_tile(asked: int | None, config: FillingConfig, device: torch.device) -> int:
+    """Return the rows and columns of a tile at the most, without its halo.
+
+    Parameters
+    ----------
+    asked : int, optional
+        What was asked for; as a device is fastest if None.
+    config : FillingConfig
+        Precision is read from it.
+    device : torch.device
+        Where to work.
+    """
+    if asked is not None:
+        return asked
+    is_held_up = device.type == "cpu" and config.precision == "bfloat16"
+    return min(HALVED, LARGEST) if is_held_up else LARGEST
 
 
 def halo_of(network: FillingNetwork, factors: tuple[int, ...]) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_mpi.engine.denoising.adapted.kept import Adapted, AdaptedChannel
-from napari_mpi.engine.denoising.adapted.tile_filling import TileFilling
+from napari_mpi.engine.denoising.adapted.tile_filling import TileFilling, largest_tile
 from napari_mpi.engine.denoising.neighbours.reader import AveragingReader, Reader
 from napari_mpi.engine.denoising.noisy import kept_marks
 from napari_mpi.engine.denoising.planes import Plane
@@ -171,7 +171,7 @@ class RegionFilling:
             channel.config.factors,
             images=channel.images,
             device=self._task.device,
-            largest=self._task.tile,
+            largest=largest_tile(self._task.tile, channel.config, self._task.device),
         )
         filling.models = channel.models
         return filling
