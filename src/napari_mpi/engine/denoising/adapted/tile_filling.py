@@ -31,8 +31,8 @@ LARGEST, SMALLEST = 2048, 256
 """Rows and columns of a tile, without its halo."""
 
 HALVED = 1024
-"""The same where a CPU computes in bfloat16, so fast that memory holds it up: so a plane
-of 2048 x 2048 takes three quarters of the time, see `benchmarks/stacks.py tiles`."""
+"""The same where a CPU computes in bfloat16, so fast that memory holds it up: a plane
+of 2048 x 2048 takes three quarters of the time so, see `benchmarks/stacks.py tiles`."""
 
 SEEN = 128
 """Pixels around a tile beyond which nothing changes it by more than a thousandth of
