@@ -249,6 +249,7 @@ def seams(options: argparse.Namespace) -> None:
     def result(side: int, whole: int, halo: int | None) -> tuple[np.ndarray, float]:
         with (
             mock.patch.object(tile_filling, "LARGEST", side),
+            mock.patch.object(tile_filling, "HALVED", side),
             mock.patch.object(task, "WHOLE", whole),
             mock.patch.object(tile_filling, "tiles", with_halo(halo)),
         ):
