@@ -44,3 +44,18 @@ def denoised(monkeypatch):
 
     monkeypatch.setattr(one_file, "open_file", opened)
     return names
+
+
+@pytest.fixture(scope="package")
+def cluster():
+    """Return a cluster of two processes, which are not profiled."""
+    import dask
+    import distributed
+
+    with (
+        dask.config.set({"distributed.worker.profile.enabled": False}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as cluster,
+    ):
+        yield cluster

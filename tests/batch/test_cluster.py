@@ -27,20 +27,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 FILES = 8
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Return a cluster of two processes, which are not profiled."""
-    import dask
-
-    with (
-        dask.config.set({"distributed.worker.profile.enabled": False}),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-        ) as cluster,
-    ):
-        yield cluster
-
-
 @pytest.fixture
 def request_(tmp_path, rng, small_weights):
     """Return what is asked for: images, and one that is broken."""

@@ -28,20 +28,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 PLANES = 24
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Return a cluster of two processes, which are not profiled."""
-    import dask
-
-    with (
-        dask.config.set({"distributed.worker.profile.enabled": False}),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-        ) as cluster,
-    ):
-        yield cluster
-
-
 @pytest.fixture
 def opened(tmp_path, rng, small_grey_weights):
     """Return what opens a volume for a result of that name, with its order."""
@@ -99,6 +85,19 @@ def test_what_a_worker_cannot_do_is_told(cluster, opened, tmp_path):
     elsewhere = dataclasses.replace(order, source=str(tmp_path / "elsewhere.zarr"))
     with pytest.raises(DeviceError, match=r"no file .*elsewhere"):
         run(spread_volume(cluster.scheduler_address, volume, elsewhere))
+
+
+def test_a_worker_opens_anew_what_was_begun_anew(cluster, opened, tmp_path):
+    """Another image at the same place is no case for what it remembers."""
+    volume, order = opened("out.zarr")
+    run(spread_volume(cluster.scheduler_address, volume, order))
+    first = read_image(tmp_path / "out.zarr").array
+    noisy = read_image(tmp_path / "raw.zarr").array
+    write_image(tmp_path / "raw.zarr", ImageFile(2 * noisy, "ZYX"))
+    volume, order = opened("out.zarr")
+    run(spread_volume(cluster.scheduler_address, volume, order))
+    second = read_image(tmp_path / "out.zarr").array
+    assert second.mean() == pytest.approx(2 * first.mean(), rel=0.02)
 
 
 def test_a_worker_of_another_version_does_nothing(opened):

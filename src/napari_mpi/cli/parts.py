@@ -128,13 +128,12 @@ def _done(
     def shown(job: Any) -> Any:
         return with_progress(job, tell, quiet=options.quiet)
 
-    if options.finish:
-        written = shown(volume.finish())
+    if options.finish or options.scheduler is not None:
+        job = volume.finish() if options.finish else _spread(volume, options)
+        written = shown(job)
         if written is None:
             tell(f"whole    {volume.output} was finished before")
         return written  # type: ignore[no-any-return]
-    if options.scheduler is not None:
-        return shown(_spread(volume, options))  # type: ignore[no-any-return]
     if options.part is None:
         return shown(volume.denoise(options.adapted))  # type: ignore[no-any-return]
     number, count = options.part

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from napari_mpi.engine.files.formats import read_image
+from napari_mpi.engine.files.metadata import ImageFile
 from napari_mpi.engine.files.ngff.unfinished import Unfinished
+from napari_mpi.engine.files.output import write_image
 from napari_mpi.engine.networks.weight_files import save_weights
 from napari_mpi.widgets.denoise.dock import DenoiseWidget
+from napari_mpi.widgets.denoise.jobs.source import Source
 from napari_mpi.widgets.layers.selection import Scope
 from napari_mpi.widgets.runs.run import Ending
 
@@ -71,6 +74,16 @@ def test_the_layer_becomes_the_file(docked, stack, tmp_path, qtbot):
     assert (image.array != stack).any()
     assert docked.run.result.metadata["napari-mpi"]["reached"]["planes"] == 6
     assert not docked.run.can_continue
+
+
+def test_the_pixels_are_those_of_the_layer_whatever_its_file_says(stack, tmp_path):
+    write_image(tmp_path / "raw.zarr", ImageFile(stack, "ZYX"))
+    source = Source(tmp_path / "raw.zarr", {"Z": (2.0, "um")})
+    image = source.image(stack + 7, "ZYX")
+    np.testing.assert_array_equal(image.array, stack + 7)
+    assert image.metadata.source.levels[0].shape == stack.shape
+    inside = Source(tmp_path / "raw.zarr" / "0", {"Z": (2.0, "um")})
+    assert inside.image(stack, "ZYX").calibration.steps == {"Z": (2.0, "um")}
 
 
 def test_what_is_done_is_seen_and_kept_and_gone_on_with(

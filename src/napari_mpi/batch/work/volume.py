@@ -36,16 +36,19 @@ class Order:
         Paths that are the same for every worker, or an address for the source.
     method : Method
         How to denoise.
+    identity : str
+        See `Volume.identity`, so that no worker goes on with what it has opened before.
     """
 
     source: str
     output: str
     method: Method
+    identity: str = ""
 
 
 def spread_volume(
     address: str, volume: Volume, order: Order, adaptation: Path | None = None
-) -> Job[DenoisingSnapshot, Written]:
+) -> Job[DenoisingSnapshot, Written | None]:
     """Let the workers of a cluster do the regions; a lost worker's are done again.
 
     No graph of the whole is made: each worker has some pieces, and gets the next when
@@ -67,6 +70,11 @@ def spread_volume(
     DenoisingSnapshot
         How far it is.
 
+    Returns
+    -------
+    Written or None
+        None if another program has finished it meanwhile.
+
     Raises
     ------
     ConfigError
@@ -75,12 +83,11 @@ def spread_volume(
         If the connection is lost, or a worker fails.
     """
     require_ready(address)
-    yield from within(volume.prepare(adaptation), 0.0, ADAPTING)
+    yield from within(volume.prepare(adaptation, shared=True), 0.0, ADAPTING)
+    order = dataclasses.replace(order, identity=volume.identity)
     with connected(address) as client:
         yield from within(_done_by(client, volume, order), ADAPTING, 1.0)
-    written = yield from volume.finish()
-    assert written is not None
-    return written
+    return (yield from volume.finish())
 
 
 def work_on(piece: Piece, order: Order, signal: Signal, version: str) -> str:

@@ -19,7 +19,6 @@ from napari_mpi.engine.denoising.task import Task
 from napari_mpi.engine.filling.iterative import iterative_filling
 from napari_mpi.engine.filling.progress import Progress, Reporter
 from napari_mpi.engine.filling.state import FillingState
-from napari_mpi.engine.images.axes import ImageAxes, Index
 from napari_mpi.engine.images.tiles import middle
 from napari_mpi.engine.noise.hot_pixels import without_hot_pixels
 from napari_mpi.engine.settings.filling import FillingConfig
@@ -78,7 +77,8 @@ class PlaneByPlane:
             else:
                 config = yield from self._ahead.config_of(channel, items[item], number)
                 if item not in self._readers:
-                    own = _planes_of(layout, channel, item * len(items[0]), items[item])
+                    first = item * len(items[0])
+                    own = channel.sample.planes(layout, items[item], first)
                     self._readers[item] = yield from self._ahead.reader_of(
                         channel, own, config, number
                     )
@@ -251,17 +251,6 @@ class PlaneByPlane:
                     is_final=part.image is not None,
                     is_done=part.share == 1,
                 )
-
-
-def _planes_of(
-    layout: ImageAxes, channel: ChannelState, first: int, item: list[Index]
-) -> list[Plane]:
-    """Return the planes of a channel, of which the first has that number."""
-    sample = channel.sample
-    return [
-        sample.plane(layout, index, first + place, place)
-        for place, index in enumerate(item)
-    ]
 
 
 def _array(image: Tensor | None) -> Any:

@@ -1,7 +1,6 @@
 """What denoising has reached: what it tells of itself, and what it goes on from."""
 
 import dataclasses
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +15,7 @@ from napari_mpi.engine.denoising.sampling.take import Sample
 from napari_mpi.engine.filling.state import FillingState
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.images.axes import ImageAxes, Index
-from napari_mpi.engine.images.marks import WORDS, Mark, Marks, is_void
+from napari_mpi.engine.images.marks import WORDS, Mark, Marks, counted, is_void
 from napari_mpi.engine.images.quality import VoidOf
 from napari_mpi.engine.noise.choice import Choice
 from napari_mpi.engine.noise.findings import NoiseFindings
@@ -108,10 +107,7 @@ class DenoisingState:
             Rows and columns.
         """
         counts = self.kept.setdefault(plane, np.zeros(len(Mark), np.int64))
-        if marks is None:
-            counts[Mark.MEASURED] += math.prod(shape)
-        else:
-            counts += np.bincount(marks.ravel(), minlength=len(Mark))
+        counts += counted(marks, shape)
 
     def note_slabs(self, counts: Iterable[tuple[int, ...]]) -> None:
         """Count how the pixels of all slabs of a volume are marked.

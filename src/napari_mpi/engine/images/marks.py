@@ -117,6 +117,23 @@ def _mark_far_out(marks: Marks, far: NDArray[np.bool_], *, hot: bool) -> None:
         marks[far & (near <= _ALONE)] = Mark.HOT
 
 
+def counted(marks: Marks | None, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return how many pixels have each `Mark`.
+
+    Parameters
+    ----------
+    marks : NDArray, optional
+        Shape (Y, X); None where all are measured.
+    shape : tuple of int
+        Rows and columns.
+    """
+    if marks is not None:
+        return np.bincount(marks.ravel(), minlength=len(Mark))
+    counts = np.zeros(len(Mark), np.int64)
+    counts[Mark.MEASURED] = math.prod(shape)
+    return counts
+
+
 def is_void(marks: Marks) -> NDArray[np.bool_]:
     """Tell which pixels say nothing, neither of structure nor of noise."""
     return np.asarray(marks >= Mark.CONSTANT)

@@ -198,9 +198,7 @@ class DenoiseRun(Run):
             return False
         # Planes that are adapted to one by one are done with, but for the last.
         whole = self._newest.snapshot.planes == 1 or self.request.method.config.share
-        is_file = (
-            self.request.output is not None
-        )  # which is made anew by other settings
+        is_file = self.request.output is not None  # more would make it anew
         return self.ending is Ending.STOPPED or (
             self.ending is Ending.COMPLETE and whole and not is_file
         )

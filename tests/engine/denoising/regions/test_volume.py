@@ -264,9 +264,40 @@ def test_other_settings_begin_anew(volume, several, source, method, tmp_path):
     config = dataclasses.replace(method.config, seed=5)
     other = dataclasses.replace(method, config=config)
     image, task = open_file(source, tmp_path / "out.zarr", other)
-    run(denoise_file(image, task, tmp_path / "out.zarr"))
+    with pytest.warns(UserWarning, match="other settings: it is begun anew"):
+        run(denoise_file(image, task, tmp_path / "out.zarr"))
     run(denoise_file(image, task, tmp_path / "fresh.zarr"))
     assert tree(tmp_path / "out.zarr") == tree(tmp_path / "fresh.zarr")
+
+
+def test_what_programs_share_is_not_dropped_by_one_with_other_settings(
+    volume, several, adaptation, source, method, tmp_path
+):
+    run(volume().part(1, 3, adaptation))
+    before = tree(tmp_path / "out.zarr.unfinished")
+    config = dataclasses.replace(method.config, seed=5)
+    other = dataclasses.replace(method, config=config)
+    image, task = open_file(source, tmp_path / "out.zarr", other)
+    with pytest.raises(ConfigError, match="made with other settings"):
+        run(denoise_file(image, task, tmp_path / "out.zarr"))
+    assert tree(tmp_path / "out.zarr.unfinished") == before
+
+
+def test_a_folder_of_which_locks_are_left_is_in_nobody_s_way(volume, tmp_path):
+    folder = Unfinished(tmp_path / "out.zarr").folder
+    folder.mkdir()
+    (folder / "run.lock").touch()
+    run(volume().denoise())
+    assert not folder.exists()
+
+
+def test_a_folder_of_that_name_that_is_not_ours_stays(volume, tmp_path):
+    folder = Unfinished(tmp_path / "out.zarr").folder
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(ImageFileError, match="is in the way"):
+        run(volume().denoise())
+    assert (folder / "notes.txt").read_text() == "mine"
 
 
 def test_a_result_that_is_there_stays_until_the_new_one_is_whole(

@@ -83,7 +83,9 @@ class Begun:
         growing : GrowingVolume
             Is told of each that is done.
         """
-        done = self._unfinished.done().keys()
+        regions = [region.number for region, _ in work]
+        is_all = len(regions) == len(self.grid)
+        done = self._unfinished.done(None if is_all else dict.fromkeys(regions)).keys()
         for number, slab in done:
             growing.add(self.grid[number].slabs()[slab])
         total, ended = max(1, sum(len(slabs) for _, slabs in work)), 0

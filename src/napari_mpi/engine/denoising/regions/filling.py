@@ -18,7 +18,7 @@ from napari_mpi.engine.filling.adaptation import Adaptation
 from napari_mpi.engine.filling.passes import Filled
 from napari_mpi.engine.images.arrays import ArrayLike
 from napari_mpi.engine.images.axes import Index
-from napari_mpi.engine.images.marks import Mark
+from napari_mpi.engine.images.marks import Mark, counted
 from napari_mpi.engine.settings.filling import FillingConfig
 
 Array = NDArray[np.generic]
@@ -127,10 +127,7 @@ class RegionFilling:
         marks = kept_marks(part.marks, hot=config.hot_pixels)
         filled.block[at] = plane.restored(image, own.dtype, marks, own=lambda: own)
         filled.merged = filled.merged and part.merged
-        if marks is None:
-            filled.marks[Mark.MEASURED] += image.shape[-2] * image.shape[-1]
-        else:
-            filled.marks += np.bincount(marks.ravel(), minlength=len(Mark))
+        filled.marks += counted(marks, image.shape[-2:])
 
     def _channel(
         self, item: int, channel: AdaptedChannel
@@ -140,10 +137,7 @@ class RegionFilling:
             task = self._task
             first = item * self._per_item
             indices = self._planes[first : first + self._per_item]
-            planes = [
-                channel.sample.plane(task.layout, index, first + place, place)
-                for place, index in enumerate(indices)
-            ]
+            planes = channel.sample.planes(task.layout, indices, first)
             self._channels[item] = self._reader(channel, planes), self._filling(channel)
         return self._channels[item]
 

@@ -26,11 +26,11 @@ class GrowingVolume(LazyArray):
         self.shape = tuple(image.array.shape)
         self.dtype = np.dtype(image.array.dtype)
         self._image, self._unfinished = image, unfinished
-        self._done: list[tuple[slice, ...]] = []
+        self._done: dict[tuple[int, ...], tuple[slice, ...]] = {}
 
     def add(self, slab: tuple[slice, ...]) -> None:
         """Note that a slab is done; any thread may be reading meanwhile."""
-        self._done.append(slab)
+        self._done[tuple(part.start for part in slab)] = slab
 
     def read(self, index: Index) -> NDArray[np.generic]:
         """Return a part."""
@@ -39,7 +39,7 @@ class GrowingVolume(LazyArray):
             for part in index
         ]
         result = np.array(self._image.array[tuple(wanted)])
-        for slab in list(self._done):
+        for slab in list(self._done.values()):
             found = [
                 _overlap(part, own) for part, own in zip(wanted, slab, strict=True)
             ]

@@ -103,10 +103,7 @@ class _Learning:
         if sample.is_flat:
             return
         config = yield from ahead.config_of(channel, planes, first)
-        own = [
-            sample.plane(task.layout, index, first + place, place)
-            for place, index in enumerate(planes)
-        ]
+        own = sample.planes(task.layout, planes, first)
         reader = yield from ahead.reader_of(channel, own, config, first)
         self.found = _plain(channel, task)
         seen = sample

@@ -101,22 +101,24 @@ class Volume:
             yield from within(job, ADAPTING, 1.0)
             return (yield from begun.finish(self._origin))
 
-    def prepare(self, adaptation: Path | None = None) -> Told:
+    def prepare(self, adaptation: Path | None = None, *, shared: bool = False) -> Told:
         """Adapt, if need be, and make the folder in which the result grows.
 
         Parameters
         ----------
         adaptation : Path, optional
             A file that `adapt` has written; made first if None.
+        shared : bool
+            Whether several programs will work on it.
         """
         self._drop_another()
         if adaptation is not None:
-            self._begin(adaptation)
+            self._begin(adaptation, shared=shared)
         elif not self._unfinished.exists:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "adaptation.safetensors"
                 yield from self.adapt(path)
-                self._begin(path)
+                self._begin(path, shared=shared)
 
     def left(self) -> tuple[list[Slab], int]:
         """Return the slabs that are not done, region by region, and how many there are.
@@ -163,7 +165,7 @@ class Volume:
         if self._is_written(adapted):
             self._unfinished.remove()  # what a program that was killed has left
             return Part(mine, grid.slabs, grid.slabs)
-        self._begin(adaptation)
+        self._begin(adaptation, shared=True)
         yield from self._opened().fill(work, self.growing)
         written, done = None, grid.slabs
         with suppress(FileNotFoundError):  # another has finished it meanwhile
@@ -196,21 +198,42 @@ class Volume:
             return (yield from self._opened().finish(self._origin))
 
     def _drop_another(self) -> None:
-        """Remove what was begun with another image or other settings, and not ended."""
+        """Remove what was begun with another image or other settings, and not ended.
+
+        Raises
+        ------
+        ConfigError
+            If several programs share it: they may be at work.
+        """
         unfinished = self._unfinished
         if not unfinished.exists:
             return
-        if unfinished.is_written or unfinished.plan()["made_from"] != self._origin:
-            with unfinished.one_at_a_time("run"):
-                unfinished.remove()
+        plan = {} if unfinished.is_written else unfinished.plan()
+        if plan and plan["made_from"] == self._origin:
+            return
+        if plan.get("shared"):
+            self._require_same(plan["made_from"], str(unfinished.folder))
+        with unfinished.one_at_a_time("run"):
+            if plan and unfinished.done():
+                warnings.warn(
+                    f"{unfinished.folder} was begun with another image, or other"
+                    " settings: it is begun anew",
+                    stacklevel=2,
+                )
+            unfinished.remove()
 
-    def _begin(self, adaptation: Path) -> None:
+    @property
+    def identity(self) -> str:
+        """What tells a volume that was prepared from others at the same place."""
+        return digest(self._origin, self._opened().adapted)
+
+    def _begin(self, adaptation: Path, *, shared: bool = False) -> None:
         """Begin with an adaptation, or see that it was begun with the same."""
         adapted = read_adapted(adaptation, self.task.weights)
         self._require_same(adapted.made_from, str(adaptation))
         if not self._unfinished.exists:
             grid = grid_for(self.image, self.task, adapted)
-            plan = {"made_from": self._origin, "grid": told(grid)}
+            plan = {"made_from": self._origin, "grid": told(grid), "shared": shared}
             self._unfinished.begin(self.image, plan, adaptation)
         if sha256_of(self._unfinished.adaptation) != adapted.sha256:
             raise ConfigError(
@@ -246,7 +269,7 @@ class Volume:
         if differing:
             raise ConfigError(
                 f"{what} was made with other {' and '.join(differing)} than"
-                f" {shown(self.output)} is to be: begin again with both alike"
+                f" {shown(self.output)} is to be: give the same, or another name"
             )
 
     def _is_written(self, adapted: Adapted) -> bool:

@@ -77,6 +77,25 @@ class Sample:
         own = self.flashes[place]
         return Plane(layout, own, index, number, rule, is_usual=False)
 
+    def planes(
+        self, layout: ImageAxes, indices: Sequence[Index], first: int
+    ) -> list[Plane]:
+        """Return all planes of the item.
+
+        Parameters
+        ----------
+        layout : ImageAxes
+            Axes of the image.
+        indices : sequence of tuple
+            Index of every plane of the item.
+        first : int
+            Number of the first of them in the image.
+        """
+        return [
+            self.plane(layout, index, first + place, place)
+            for place, index in enumerate(indices)
+        ]
+
     def noisy(self, windows: Sequence[Cut], channels: int) -> list[Noisy]:
         """Return windows of the item as a network of so many channels takes them."""
         return [

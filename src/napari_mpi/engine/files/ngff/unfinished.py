@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -97,13 +97,27 @@ class Unfinished:
             shutil.copyfile(adaptation, self.adaptation_in(new))
             (new / _PLAN).write_text(json.dumps(plan))
             sync(new)
+            self._drop_locks()
             with suppress(FileExistsError):
                 os.rename(new, self.folder)
-        except OSError:
-            if not self.exists:  # else another program was faster
-                raise
+        except OSError as error:
+            if self.exists:  # another program was faster
+                return
+            if self.folder.exists():
+                raise ImageFileError(
+                    f"{self.folder} is in the way, and not of ours: move it, or give"
+                    " another name"
+                ) from error
+            raise
         finally:
             shutil.rmtree(new, ignore_errors=True)
+
+    def _drop_locks(self) -> None:
+        """Remove a folder of which nothing but locks is left."""
+        if self.exists or not self.folder.is_dir():
+            return
+        if all(file.suffix == ".lock" for file in self.folder.iterdir()):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def plan(self) -> dict[str, Any]:
         """Return what it is made from, and how.
@@ -181,10 +195,18 @@ class Unfinished:
             file.flush()
             os.fsync(file.fileno())
 
-    def done(self) -> dict[Slab, Facts]:
-        """Return what is known of all slabs that are done."""
-        found = {}
-        for file in (self.folder / _DONE).iterdir():
+    def done(self, regions: Iterable[int] | None = None) -> dict[Slab, Facts]:
+        """Return what is known of slabs that are done.
+
+        Parameters
+        ----------
+        regions : iterable of int, optional
+            Numbers of their regions; all if None.
+        """
+        found, folder = {}, self.folder / _DONE
+        some = (folder.glob(f"{number}.*") for number in regions or ())
+        files = folder.iterdir() if regions is None else itertools.chain(*some)
+        for file in files:
             for line in file.read_text().splitlines():
                 with suppress(ValueError, TypeError):  # a line that was cut off
                     slab, ranges, marks, merged = json.loads(line)
@@ -255,10 +277,16 @@ class Unfinished:
         return dict(attributes.get("napari-mpi", {}))
 
     def remove(self) -> None:
-        """Remove all that there is of it."""
-        # The plan goes first: what has none is no unfinished result.
-        (self.folder / _PLAN).unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove all that there is of it; nothing if it was not begun."""
+        if not self.exists:
+            return
+        gone = part_name(self.folder)
+        try:  # in one step, so that a kill leaves nothing that stands in the way
+            os.rename(self.folder, gone)
+        except OSError:  # Windows, while a lock is held
+            gone = self.folder
+            (gone / _PLAN).unlink(missing_ok=True)
+        shutil.rmtree(gone, ignore_errors=True)
 
     def _group(self, mode: str) -> Any:
         zarr = extra("zarr", "zarr", self.output)

@@ -1,5 +1,6 @@
 """A layer that is denoised into an OME-Zarr, from which another run can go on."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ from napari_mpi.engine.denoising.regions.volume import Volume
 from napari_mpi.engine.denoising.state import DenoisingState
 from napari_mpi.engine.files.formats import read_image
 from napari_mpi.engine.files.sources import require_apart
-from napari_mpi.engine.runtime.devices import describe_device, notices
-from napari_mpi.engine.runtime.jobs import Job
+from napari_mpi.engine.images.quality import data_range_of
+from napari_mpi.engine.runtime.jobs import Job, beating
 from napari_mpi.engine.runtime.leftovers import sweep
 from napari_mpi.widgets.denoise.jobs.asked import Advance, Finished, Prepared, Request
+from napari_mpi.widgets.denoise.jobs.prepared import prepared
 from napari_mpi.widgets.denoise.jobs.quality import finished
 
 
@@ -38,23 +40,14 @@ def in_file(
     volume = Volume(image, task, output)
     state = state or DenoisingState()
     state.result = volume.growing
-    told = tuple(notices(method.device, task.device))
-    device = describe_device(task.device)
-    yield Prepared(state.result, device, told, task.provenance(), state)
-    job = volume.denoise()
-    try:
-        written = None
-        while written is None:
-            try:
-                yield Advance(next(job), None)
-            except StopIteration as stop:
-                written = stop.value
-    finally:
-        job.close()
+    yield prepared(state, method, task)
+    reference = request.reference.lazy() if request.reference else None
+    if reference is not None:  # what cannot be one is told before the work
+        data_range_of(reference, task.layout)
+    tell = partial(Advance, psnr=None)
+    written = yield from beating(volume.denoise(), lambda: True, tell)
     for name in ("channels", "done", "adapted", "merged", "iteration", "kept"):
         setattr(state, name, getattr(written.state, name))
     state.result = read_image(output, lazy=True).array
-    clean = request.reference
-    reference = None if clean is None else clean.lazy()
     void_of = state.void_in(task.image, task.layout)
     yield finished(state.result, task.image, reference, task.layout, void_of)

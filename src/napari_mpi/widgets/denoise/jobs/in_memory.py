@@ -5,6 +5,7 @@ from typing import Any
 
 from napari_mpi.engine.runtime.jobs import Job
 from napari_mpi.widgets.denoise.jobs.asked import Advance, Finished, Prepared, Request
+from napari_mpi.widgets.denoise.jobs.prepared import prepared
 from napari_mpi.widgets.denoise.jobs.quality import finished, psnr_of
 
 
@@ -32,8 +33,6 @@ def in_memory(
     from napari_mpi.engine.denoising.task import prepare
     from napari_mpi.engine.images.quality import data_range_of
     from napari_mpi.engine.images.results import result_for
-    from napari_mpi.engine.networks.catalogue import RANDOM_START
-    from napari_mpi.engine.runtime.devices import describe_device, notices
 
     if state is None:
         state = DenoisingState(wants_spread=request.wants_uncertainty)
@@ -48,16 +47,7 @@ def in_memory(
     layout = task.layout
     if state.result is None:
         state.result = result_for(task.image, layout)
-    told = notices(method.device, task.device)
-    if task.weights.name == RANDOM_START:
-        told.append("the weights 'none' start at random: slower and less sharp")
-    yield Prepared(
-        state.result,
-        describe_device(task.device),
-        tuple(told),
-        task.provenance(),
-        state,
-    )
+    yield prepared(state, method, task)
     reference = request.reference.lazy() if request.reference else None
     # Before the work: what cannot be a reference is told at once.
     span = None if reference is None else data_range_of(reference, layout)

@@ -1,7 +1,7 @@
 """What a layer's file says besides its pixels, for a result that is a file too."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from napari_mpi.engine.files.metadata import (
     Metadata,
     unit_of,
 )
+from napari_mpi.engine.files.ngff.metadata import NgffSource
 from napari_mpi.engine.runtime.errors import EngineError
 
 
@@ -35,7 +36,8 @@ class Source:
     def image(self, pixels: Any, axes: str) -> ImageFile:
         """Return pixels with all that is known of them.
 
-        An OME-Zarr of the same shape says it itself: levels, chunks, channels.
+        What a layer's OME-Zarr says is kept, if it fits: levels, chunks, channels. The
+        pixels are those of the layer all the same, which may have been changed.
 
         Parameters
         ----------
@@ -47,11 +49,12 @@ class Source:
         from napari_mpi.engine.files.formats import read_image
 
         if self.path is not None and self.path.is_dir():
-            with suppress(EngineError):
+            with suppress(EngineError):  # of another kind, which says nothing here
                 image = read_image(self.path, lazy=True)
+                source = image.metadata.source
                 same = tuple(image.array.shape) == tuple(pixels.shape)
-                if same and image.axes == axes:
-                    return image
+                if isinstance(source, NgffSource) and same and image.axes == axes:
+                    return replace(image, array=pixels)
         metadata = Metadata(calibration=Calibration(self.steps))
         return ImageFile(pixels, axes, metadata)
 
